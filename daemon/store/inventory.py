@@ -1,0 +1,184 @@
+"""The present, one row per key, and the log of how it came about.  All writing is set-wise."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from daemon.store import rows
+from daemon.store.database import Connection
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Row:
+    """A row of ``inventory_``: what was last observed of a key, and the presence that scans gave it."""
+
+    key: str
+    provider: str
+    source: str
+    kind: str
+    native_id: str
+    name: str
+    native_kind: str
+    scope: str
+    status: str
+    native_status: str
+    health: str
+    presence: str
+    reported: bool
+    parent: str | None
+    relations: list[dict[str, str]]
+    labels: dict[str, str]
+    addresses: list[str]
+    cpu_cores: float | None
+    memory_bytes: int | None
+    disk_bytes: int | None
+    gpus: int | None
+    created_at: datetime | None
+    incarnation: str
+    revision: str
+    spec: dict[str, Any]
+    native: dict[str, Any]
+    hash: str
+    first_seen_at: datetime
+    observed_at: datetime
+    changed_at: datetime
+
+
+@dataclass(slots=True)
+class LogRow:
+    """A row of ``state_log``, but for its ``seq``."""
+
+    at: datetime
+    side: str
+    op: str
+    key: str
+    provider: str
+    source: str
+    kind: str
+    name: str
+    incarnation: str
+    status: str
+    presence: str
+    cause: str
+    spec: dict[str, Any] | None = None
+    spec_hash: str = ""
+    changed: list[str] = field(default_factory=list)
+
+
+_TYPES = {
+    "reported": "BOOLEAN",
+    "relations": "JSON",
+    "labels": "MAP(VARCHAR, VARCHAR)",
+    "addresses": "VARCHAR[]",
+    "cpu_cores": "DOUBLE",
+    "memory_bytes": "BIGINT",
+    "disk_bytes": "BIGINT",
+    "gpus": "INTEGER",
+    "created_at": "TIMESTAMPTZ",
+    "spec": "JSON",
+    "native": "JSON",
+    "first_seen_at": "TIMESTAMPTZ",
+    "observed_at": "TIMESTAMPTZ",
+    "changed_at": "TIMESTAMPTZ",
+}
+COLUMNS = {name: _TYPES.get(name, "VARCHAR") for name in Row.__dataclass_fields__}
+_LOG_TYPES = {"at": "TIMESTAMPTZ", "spec": "JSON", "changed": "VARCHAR[]"}
+LOG_COLUMNS = {name: _LOG_TYPES.get(name, "VARCHAR") for name in LogRow.__dataclass_fields__}
+_TIMES = [i for i, kind in enumerate(COLUMNS.values()) if kind == "TIMESTAMPTZ"]
+_JSONS = [i for i, kind in enumerate(COLUMNS.values()) if kind in ("JSON", "MAP(VARCHAR, VARCHAR)")]
+
+
+def _readable(name: str, kind: str) -> str:
+    """Times as microseconds and maps as JSON: what the Python binding converts cheaply."""
+    match kind:
+        case "TIMESTAMPTZ":
+            return f"epoch_us({name})"
+        case "MAP(VARCHAR, VARCHAR)":
+            return f"to_json({name})"
+    return name
+
+
+_SELECT = ", ".join(_readable(name, kind) for name, kind in COLUMNS.items())
+
+
+def instant(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+
+
+def fetch(con: Connection, keys: Iterable[str]) -> dict[str, Row]:
+    """Return the rows there are for ``keys``."""
+    wanted = rows.texts(keys)
+    if wanted == "[]":
+        return {}
+    found = con.execute(f"SELECT {_SELECT} FROM inventory_ WHERE key IN {rows.IN_TEXTS}", [wanted]).fetchall()
+    return {row[0]: _row(list(row)) for row in found}
+
+
+def _row(values: list[Any]) -> Row:
+    for i in _TIMES:
+        values[i] = instant(values[i])
+    for i in _JSONS:
+        values[i] = orjson.loads(values[i])
+    return Row(*values)
+
+
+def put(con: Connection, changed: Sequence[Row]) -> None:
+    rows.merge(con, "inventory_", COLUMNS, ("key",), changed)
+
+
+def log(con: Connection, entries: Sequence[LogRow]) -> None:
+    """Append to ``state_log`` in this order; ``seq`` has no holes."""
+    if not entries:
+        return
+    names = ", ".join(LOG_COLUMNS)
+    con.execute(
+        f"INSERT INTO state_log (seq, {names})"
+        f" SELECT base + i, {', '.join(f'r.{name}' for name in LOG_COLUMNS)}"
+        f" FROM (SELECT unnest(l) AS r, generate_subscripts(l, 1) AS i"
+        f" FROM (SELECT from_json(?::JSON, '{rows.structure(LOG_COLUMNS)}') AS l)),"
+        " (SELECT coalesce(max(seq), 0) AS base FROM state_log)",
+        [orjson.dumps(entries).decode()],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the brake and the manifest are compared with."""
+
+    hash: str
+    presence: str
+    reported: bool
+
+
+def known(con: Connection, provider: str, source: str, scope: str) -> dict[str, Known]:
+    """Return what a scope has in the store, tombstones left out."""
+    found = con.execute(
+        "SELECT key, hash, presence, reported FROM inventory_"
+        " WHERE provider = ? AND source = ? AND scope = ? AND presence <> 'gone'",
+        [provider, source, scope],
+    ).fetchall()
+    return {key: Known(*rest) for key, *rest in found}
+
+
+def set_presence(con: Connection, keys: Iterable[str], presence: str, *, op: str, at: datetime, cause: str) -> None:
+    """Move ``keys`` on the axis of presence, with a log entry each."""
+    wanted = rows.texts(sorted(keys))
+    if wanted == "[]":
+        return
+    con.execute(
+        "UPDATE inventory_ SET presence = ?, reported = reported AND ? = 'gone', changed_at = ?"
+        f" WHERE key IN {rows.IN_TEXTS}",
+        [presence, presence, at, wanted],
+    )
+    con.execute(
+        "INSERT INTO state_log"
+        " SELECT base + row_number() OVER (ORDER BY key), ?, 'actual', ?, key, provider, source, kind, name,"
+        " incarnation, status, presence, NULL, '', ['presence'], ?"
+        f" FROM inventory_, (SELECT coalesce(max(seq), 0) AS base FROM state_log) WHERE key IN {rows.IN_TEXTS}",
+        [at, op, cause, wanted],
+    )

@@ -1,0 +1,24 @@
+"""What may be forgotten, and when.  Resources, expectations and open deviations never are."""
+
+from datetime import datetime
+
+from daemon.store.database import Connection
+from schemas.config import RetentionConfig
+
+_TABLES = {
+    "samples": "at",
+    "samples_5m": "at",
+    "samples_1h": "at",
+    "scans": "observed_at",
+    "state_log": "at",
+    "quarantine": "at",
+}
+
+
+def forget(con: Connection, keep: RetentionConfig, *, now: datetime) -> dict[str, int]:
+    """Delete what is older than ``keep`` says; return how many rows per table."""
+    gone: dict[str, int] = {}
+    for table, column in _TABLES.items():
+        row = con.execute(f"DELETE FROM {table} WHERE {column} < ?", [now - getattr(keep, table)]).fetchone()
+        gone[table] = row[0] if row else 0
+    return gone

@@ -1,0 +1,60 @@
+"""Rows in and out in bulk: one JSON parameter instead of a list of values.
+
+DuckDB 1.5's Python binding takes 50 us for each element of a list parameter; ``unnest(from_json(?))`` takes 1 us.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import duckdb
+import orjson
+
+_NESTED: dict[str, Any] = {"VARCHAR[]": ["VARCHAR"]}
+
+
+def structure(columns: dict[str, str]) -> str:
+    """Return the ``from_json`` structure of a list of rows with these columns and types."""
+    return json.dumps([{name: _NESTED.get(kind, kind) for name, kind in columns.items()}])
+
+
+def insert(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], rows: Sequence[Any]) -> None:
+    """Append ``rows`` (mappings or dataclasses) to ``table``."""
+    if rows:
+        names = ", ".join(columns)
+        con.execute(
+            f"INSERT INTO {table} ({names})"
+            f" SELECT {', '.join(f'r.{name}' for name in columns)}"
+            f" FROM (SELECT unnest(from_json(?::JSON, '{structure(columns)}')) AS r)",
+            [orjson.dumps(rows).decode()],
+        )
+
+
+def merge(
+    con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], on: Sequence[str], rows: Sequence[Any]
+) -> None:
+    """Insert ``rows`` or replace those that agree in the columns ``on``, which must be unique among ``rows``."""
+    if rows:
+        con.execute(
+            f"MERGE INTO {table} AS t"
+            f" USING (SELECT unnest(from_json(?::JSON, '{structure(columns)}')) AS r) AS s"
+            f" ON {' AND '.join(f't.{name} = s.r.{name}' for name in on)}"
+            f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.r.{name}' for name in columns if name not in on)}"
+            f" WHEN NOT MATCHED THEN INSERT ({', '.join(columns)})"
+            f" VALUES ({', '.join(f's.r.{name}' for name in columns)})",
+            [orjson.dumps(rows).decode()],
+        )
+
+
+def texts(values: Iterable[str]) -> str:
+    """The parameter for ``IN_TEXTS``."""
+    return orjson.dumps(list(values)).decode()
+
+
+IN_TEXTS = "(SELECT unnest(from_json(?::JSON, '[\"VARCHAR\"]')))"
+
+
+def dicts(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """All rows of what was just executed, as mappings of column names."""
+    names = [column[0] for column in con.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in con.fetchall()]

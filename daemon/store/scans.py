@@ -1,0 +1,177 @@
+"""How each scope and source is, each scan's outcome, and manifests that came in parts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from daemon.store import inventory, rows
+from daemon.store.database import Connection
+
+
+@dataclass(slots=True)
+class ScopeRow:
+    """A row of ``scopes_``."""
+
+    provider: str
+    source: str
+    scope: str
+    status: str = "new"
+    resources: int = 0
+    last_scan: str | None = None
+    observed_at: datetime | None = None
+    last_attempt_at: datetime | None = None
+    duration_seconds: float | None = None
+    interval_seconds: float | None = None
+    next_at: datetime | None = None
+    failures: int = 0
+    trouble: str | None = None
+    detail: str = ""
+    held_scans: int = 0
+    held_missing: int = 0
+    released: bool = False
+
+
+@dataclass(slots=True)
+class ScanRow:
+    """A row of ``scans``."""
+
+    scan: str
+    provider: str
+    source: str
+    scope: str
+    outcome: str
+    observed_at: datetime
+    duration_seconds: float
+    resources: int | None = None
+    missing: int | None = None
+    gone: int | None = None
+    trouble: str | None = None
+    detail: str = ""
+
+
+_TYPES = {
+    "resources": "BIGINT",
+    "observed_at": "TIMESTAMPTZ",
+    "last_attempt_at": "TIMESTAMPTZ",
+    "duration_seconds": "DOUBLE",
+    "interval_seconds": "DOUBLE",
+    "next_at": "TIMESTAMPTZ",
+    "failures": "BIGINT",
+    "held_scans": "BIGINT",
+    "held_missing": "BIGINT",
+    "released": "BOOLEAN",
+    "missing": "BIGINT",
+    "gone": "BIGINT",
+}
+SCOPE_COLUMNS = {name: _TYPES.get(name, "VARCHAR") for name in ScopeRow.__dataclass_fields__}
+SCAN_COLUMNS = {name: _TYPES.get(name, "VARCHAR") for name in ScanRow.__dataclass_fields__}
+_SCOPE_KEY = ("provider", "source", "scope")
+ScopeKey = tuple[str, str, str]
+
+
+def scopes(con: Connection) -> dict[ScopeKey, ScopeRow]:
+    times = ("observed_at", "last_attempt_at", "next_at")
+    select = ", ".join(f"epoch_us({name})" if name in times else name for name in SCOPE_COLUMNS)
+    found: dict[ScopeKey, ScopeRow] = {}
+    for values in con.execute(f"SELECT {select} FROM scopes_").fetchall():
+        row = ScopeRow(*values)
+        for name in times:
+            setattr(row, name, inventory.instant(getattr(row, name)))
+        found[row.provider, row.source, row.scope] = row
+    return found
+
+
+def put_scopes(con: Connection, changed: list[ScopeRow]) -> None:
+    rows.merge(con, "scopes_", SCOPE_COLUMNS, _SCOPE_KEY, changed)
+
+
+def add_scans(con: Connection, ended: list[ScanRow]) -> None:
+    rows.insert(con, "scans", SCAN_COLUMNS, ended)
+
+
+def stage_part(con: Connection, scan: str, part: int, at: datetime, manifest: dict[str, str]) -> None:
+    con.execute("INSERT INTO scan_parts_ VALUES (?, ?, ?, ?)", [scan, part, at, orjson.dumps(manifest).decode()])
+
+
+def take_parts(con: Connection, scan: str) -> dict[int, dict[str, str]]:
+    """Return the staged parts of a scan and forget them."""
+    found = con.execute("SELECT part, manifest FROM scan_parts_ WHERE scan = ?", [scan]).fetchall()
+    if found:
+        con.execute("DELETE FROM scan_parts_ WHERE scan = ?", [scan])
+    return {part: orjson.loads(manifest) for part, manifest in found}
+
+
+def mark_late(con: Connection, *, now: datetime, intervals: float = 3) -> list[ScopeKey]:
+    """Turn scopes that have not been heard of for ``intervals`` of theirs to ``late``; return which."""
+    found = con.execute(
+        "UPDATE scopes_ SET status = 'late', detail = 'nothing was heard of its agent for '"
+        " || (epoch(?::TIMESTAMPTZ - last_attempt_at))::BIGINT || ' s; is it running?'"
+        " WHERE status IN ('ok', 'held') AND last_attempt_at + to_seconds(? * interval_seconds + 1) < ?::TIMESTAMPTZ"
+        " RETURNING provider, source, scope",
+        [now, intervals, now],
+    ).fetchall()
+    return [(provider, source, scope) for provider, source, scope in found]
+
+
+def release(con: Connection, provider: str, source: str) -> list[str]:
+    """Let the next scan of the held scopes take effect; return their names."""
+    found = con.execute(
+        "UPDATE scopes_ SET released = true WHERE provider = ? AND source = ? AND held_scans > 0 RETURNING scope",
+        [provider, source],
+    ).fetchall()
+    return sorted(scope for (scope,) in found)
+
+
+def log_source_changes(con: Connection, *, at: datetime, cause: str) -> list[tuple[str, str, str]]:
+    """Log each source whose status is another than was last logged; return (provider, source, status) of those."""
+    con.execute(
+        "INSERT INTO agents_ SELECT provider, source, 'new', false, NULL, NULL, NULL, [], 0, NULL FROM scopes_"
+        " ANTI JOIN agents_ USING (provider, source) GROUP BY ALL"
+    )
+    moved = con.execute(
+        "SELECT provider, source, s.status, s.detail FROM sources AS s JOIN agents_ AS a USING (provider, source)"
+        " WHERE s.status <> a.status AND s.status <> 'paused' ORDER BY ALL"
+    ).fetchall()
+    entries = [
+        inventory.LogRow(
+            at=at, side="actual", op=f"source_{status}", key=f"{provider}/{source}", provider=provider, source=source,
+            kind="source", name=source, incarnation="", status=status, presence="present",
+            cause=cause if status == "ok" else f"{cause}: {detail}"[:500], changed=["status"],
+        )
+        for provider, source, status, detail in moved
+    ]  # fmt: skip
+    inventory.log(con, entries)
+    for provider, source, status, _ in moved:
+        con.execute("UPDATE agents_ SET status = ? WHERE provider = ? AND source = ?", [status, provider, source])
+    return [(provider, source, status) for provider, source, status, _ in moved]
+
+
+def count_late(con: Connection, provider: str, source: str, count: int) -> None:
+    con.execute(
+        "MERGE INTO agents_ AS a USING (SELECT ? AS provider, ? AS source, ?::BIGINT AS n) AS s"
+        " ON a.provider = s.provider AND a.source = s.source"
+        " WHEN MATCHED THEN UPDATE SET late_messages = a.late_messages + s.n"
+        " WHEN NOT MATCHED THEN INSERT VALUES (s.provider, s.source, 'new', false, NULL, NULL, NULL, [], s.n, NULL)",
+        [provider, source, count],
+    )
+
+
+def heartbeats(con: Connection, seen: list[dict[str, Any]]) -> None:
+    """Store what agents say of themselves."""
+    for beat in seen:
+        con.execute(
+            "MERGE INTO agents_ AS a USING (SELECT ? AS provider, ? AS source) AS s"
+            " ON a.provider = s.provider AND a.source = s.source"
+            " WHEN MATCHED THEN UPDATE SET paused = ?, agent = ?, agent_version = ?, heartbeat_at = ?,"
+            " capabilities = from_json(?::JSON, '[\"VARCHAR\"]')"
+            " WHEN NOT MATCHED THEN INSERT VALUES (s.provider, s.source, 'new', ?, ?, ?, ?,"
+            " from_json(?::JSON, '[\"VARCHAR\"]'), 0, NULL)",
+            [beat["provider"], beat["source"], *([beat["paused"], beat["agent"], beat["version"], beat["at"],
+             rows.texts(beat["capabilities"])] * 2)],
+        )  # fmt: skip
+
+
+def forget_staged(con: Connection, *, now: datetime, older_than: timedelta = timedelta(hours=1)) -> None:
+    con.execute("DELETE FROM scan_parts_ WHERE at < ?", [now - older_than])

@@ -115,7 +115,7 @@ class Selector(Message):
 
     @property
     def is_empty(self) -> bool:
-        return self == Selector()
+        return not self.model_dump(include=set(Selector.model_fields), exclude_defaults=True)
 
 
 class ResourcesQuery(Selector):
@@ -389,6 +389,7 @@ class SqlAnswer(Message):
     truncated: bool = False
     as_of: AwareDatetime = Field(description="when the snapshot was taken")
     elapsed_ms: float
+    hint: str = Field(default="", description="how to ask for less, where the answer was cut")
 
 
 # --- the list of questions -------------------------------------------------------------------------------------------
@@ -397,7 +398,9 @@ class SqlAnswer(Message):
 class ErrorAnswer(Message):
     """Also in the headers ``Nats-Service-Error-Code`` and ``Nats-Service-Error``."""
 
-    code: str = Field(description="bad_query, not_found, ambiguous, refused, unavailable, timeout or failed")
+    code: str = Field(
+        description="bad_query, not_found, ambiguous, refused, unavailable, busy, timeout, too_large or failed"
+    )
     error: str
     candidates: tuple[str, ...] = ()
 

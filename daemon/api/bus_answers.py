@@ -1,0 +1,147 @@
+"""The questions, asked over NATS: what every front end uses.
+
+A refusal comes back as the same ``Refused`` that the daemon raised.  That nobody answers, and that NATS forbids the
+question, are told apart from each other and from a slow answer.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TypeVar
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import MaxPayloadError, NoRespondersError
+from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER
+from pydantic import ValidationError
+
+from daemon.api import wire
+from daemon.api.answers import Refused, Unavailable
+from daemon.runtime.connection import Connection
+from schemas import queries as q
+from schemas import subjects
+from schemas.audit import WHO_HEADER
+from schemas.base import Message
+
+AnswerT = TypeVar("AnswerT", bound=Message)
+
+SQL_TIMEOUT = 60.0
+SLACK = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class BusAnswers:
+    """``who`` names the front end and its user in the audit trail; ``timeout`` is in seconds."""
+
+    client: Connection
+    timeout: float = 10.0
+    who: str = ""
+
+    async def overview(self, query: q.OverviewQuery) -> q.OverviewAnswer:
+        return await self._ask("overview", query, q.OverviewAnswer)
+
+    async def status(self, query: q.StatusQuery) -> q.StatusAnswer:
+        return await self._ask("status", query, q.StatusAnswer)
+
+    async def sources(self, query: q.SourcesQuery) -> q.SourcesAnswer:
+        return await self._ask("sources", query, q.SourcesAnswer)
+
+    async def resources(self, query: q.ResourcesQuery) -> q.ResourcesAnswer:
+        return await self._ask("resources", query, q.ResourcesAnswer)
+
+    async def resource(self, query: q.ResourceQuery) -> q.ResourceAnswer:
+        return await self._ask("resource", query, q.ResourceAnswer)
+
+    async def relations(self, query: q.RelationsQuery) -> q.RelationsAnswer:
+        return await self._ask("relations", query, q.RelationsAnswer)
+
+    async def events(self, query: q.EventsQuery) -> q.EventsAnswer:
+        return await self._ask("events", query, q.EventsAnswer)
+
+    async def deviations(self, query: q.DeviationsQuery) -> q.DeviationsAnswer:
+        return await self._ask("deviations", query, q.DeviationsAnswer)
+
+    async def metrics(self, query: q.MetricsQuery) -> q.MetricsAnswer:
+        return await self._ask("metrics", query, q.MetricsAnswer)
+
+    async def adopt(self, query: q.AdoptQuery) -> q.AdoptAnswer:
+        return await self._ask("adopt", query, q.AdoptAnswer, patience=self.timeout + SLACK)
+
+    async def refresh(self, query: q.RefreshQuery) -> q.RefreshAnswer:
+        return await self._ask("refresh", query, q.RefreshAnswer, patience=query.wait_seconds + self.timeout)
+
+    async def release(self, query: q.ReleaseQuery) -> q.ReleaseAnswer:
+        return await self._ask("release", query, q.ReleaseAnswer)
+
+    async def query(self, query: q.SqlQuery) -> q.SqlAnswer:
+        patience = max(self.timeout, (query.timeout_seconds or SQL_TIMEOUT) + SLACK)
+        return await self._ask("query", query, q.SqlAnswer, patience=patience)
+
+    async def _ask(self, name: str, query: Message, answer: type[AnswerT], *, patience: float | None = None) -> AnswerT:
+        subject = subjects.api(q.QUESTIONS[name].question_class, name)
+        reply = await self._request(subject, query, patience or self.timeout)
+        if reply.headers and ERROR_CODE_HEADER in reply.headers:
+            raise _refused(reply)
+        try:
+            return answer.model_validate_json(reply.data)
+        except ValidationError as error:
+            raise Refused(
+                "failed", f"the daemon's answer cannot be read, is its version another? {wire.faults(error)}"
+            ) from error
+
+    async def _request(self, subject: str, query: Message, patience: float) -> Msg:
+        body = query.model_dump_json(exclude_defaults=True).encode()
+        headers = {WHO_HEADER: wire.header_text(self.who)} if self.who else None
+        limit = asyncio.timeout(patience)
+        pending = _Pending(subject, limit)
+        try:
+            async with limit:
+                await self.client.up.wait()
+                self.client.listeners.add(pending)
+                return await self.client.request(subject, body, timeout=patience + SLACK, headers=headers)
+        except NoRespondersError as error:
+            raise Unavailable(f"no daemon answers on {self.client.address}: is `homelab up` running?") from error
+        except MaxPayloadError as error:
+            raise Refused("bad_query", "the query is larger than the bus allows") from error
+        except TimeoutError as error:
+            raise pending.reason or Unavailable(self._silence(patience)) from error
+        except NatsError as error:
+            raise Unavailable(f"the bus at {self.client.address} cannot be used: {error}") from error
+        finally:
+            self.client.listeners.discard(pending)
+
+    def _silence(self, patience: float) -> str:
+        if not self.client.is_connected:
+            return f"the bus at {self.client.address} is away: is `homelab up` running?"
+        return f"the daemon on {self.client.address} did not answer within {patience:g} s"
+
+
+class _Pending:
+    """Ends the wait for an answer that cannot come; of both reasons NATS tells the connection, never the asker."""
+
+    def __init__(self, subject: str, limit: asyncio.Timeout) -> None:
+        self._subject = subject.lower()
+        self._limit = limit
+        self.reason: Refused | None = None
+
+    def refused(self, subject: str) -> None:
+        if subject == self._subject:
+            self._end(Refused("refused", f"you may not ask {subject}: use a role that may, such as operator or admin"))
+
+    def lost(self) -> None:
+        self._end(Unavailable("the connection to the bus broke before the answer came: ask again"))
+
+    def _end(self, reason: Refused) -> None:
+        if self.reason is None:
+            self.reason = reason
+            self._limit.reschedule(asyncio.get_running_loop().time())
+
+
+def _refused(reply: Msg) -> Refused:
+    headers = reply.headers or {}
+    try:
+        answer = q.ErrorAnswer.model_validate_json(reply.data)
+    except ValidationError:
+        return Refused(headers[ERROR_CODE_HEADER], headers.get(ERROR_HEADER, ""))
+    if answer.code == "unavailable":
+        return Unavailable(answer.error)
+    return Refused(answer.code, answer.error, candidates=answer.candidates)

@@ -1,0 +1,80 @@
+"""A tool whose description is small and whose errors can be acted on.
+
+An agent that gets "did you mean `provider`?" mends its call; one that gets a dump, or an answer to another question
+because a mistyped argument was dropped, does not.
+"""
+
+from collections.abc import Awaitable, Callable
+from inspect import cleandoc
+from typing import Any
+
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
+from mcp.types import CallToolResult, ToolAnnotations
+from pydantic import JsonValue, ValidationError
+
+from daemon.api import wire
+from daemon.api.answers import Refused
+
+NULL = {"type": "null"}
+
+
+class ReadableTool(Tool):
+    """Refuses unknown arguments, and says in words what is wrong."""
+
+    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:  # noqa: ANN401
+        try:
+            wire.check_names(arguments, self.parameters["properties"])
+            return await super().run(arguments, context, convert_result)
+        except Refused as refused:
+            raise ToolError(explain(refused)) from refused
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, Refused):
+                raise ToolError(explain(cause)) from cause
+            if isinstance(cause, ValidationError) and cause.title.endswith("Arguments"):
+                raise ToolError(f"bad_query: {wire.faults(cause)}") from cause
+            raise
+
+
+def explain(refused: Refused) -> str:
+    text = f"{refused.code}: {refused}"
+    if refused.candidates and refused.code != "bad_query":
+        text += f" Candidates: {', '.join(refused.candidates[:10])}"
+    return text
+
+
+def tool(function: Callable[..., Awaitable[CallToolResult]], *, title: str, annotations: ToolAnnotations) -> Tool:
+    made = ReadableTool.from_function(
+        function, title=title, description=cleandoc(function.__doc__ or "").replace("\n", " "), annotations=annotations
+    )
+    made.parameters = inputs(made.parameters)
+    made.fn_metadata.output_schema = outputs(made.fn_metadata.output_schema or {})
+    return made
+
+
+def inputs(schema: dict[str, Any]) -> dict[str, Any]:
+    """Shorten the schema of the arguments: enums in place, and optional without a null of its own."""
+    shared = schema.get("$defs", {})
+    properties = {name: _argument(part, shared) for name, part in schema["properties"].items()}
+    short = {"type": "object", "properties": properties, "additionalProperties": False}
+    return short | ({"required": schema["required"]} if "required" in schema else {})
+
+
+def _argument(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    options = [option for option in part.get("anyOf", ()) if option != NULL]
+    argument = {name: value for name, value in part.items() if name not in {"title", "anyOf"}}
+    if len(options) == 1:
+        argument = options[0] | argument
+    if argument.get("default", ...) in (None, []):
+        del argument["default"]
+    if "$ref" in argument:
+        named = shared[argument.pop("$ref").removeprefix("#/$defs/")]
+        argument = {"type": named["type"], "enum": named["enum"]} | argument
+    return argument
+
+
+def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
+    """Shorten the schema of the answer: the names say it."""
+    short = wire.bare(schema, describe=False)
+    return short if isinstance(short, dict) else {}

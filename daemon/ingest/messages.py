@@ -9,7 +9,7 @@ from schemas import events, subjects
 from schemas.events import InventoryEvent, Observed, Removed, ScanMessage, ScanPart
 from schemas.resources import BadKey
 
-_AHEAD = timedelta(minutes=10)
+AHEAD = timedelta(minutes=10)
 """How far an agent's clock may be ahead of ours: what is dated later would make all that follows look late."""
 _SHOWN_FAULTS = 3
 
@@ -36,7 +36,7 @@ def read(message: Message, *, now: datetime) -> InventoryEvent:
     except (BadKey, subjects.BadSubject) as error:
         raise Unreadable(str(error)) from error
     observed_at = getattr(event, "observed_at", event.time)
-    if observed_at > now + _AHEAD:
+    if observed_at > now + AHEAD:
         raise Unreadable(f"observed_at {observed_at:%Y-%m-%dT%H:%M:%SZ} is in the future: is the agent's clock right?")
     return event
 

@@ -1,0 +1,183 @@
+"""One source from its configuration to the bus: connect, read, watch, measure, tell that it lives, obey.
+
+Each source is alone: what breaks one is told under its name and leaves the others in peace.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, NoReturn
+
+import structlog
+from pydantic import ValidationError
+
+from agents.contract import Agent, Deps, Measures, Provider, Watches
+from agents.errors import AgentError
+from agents.runner import Cadence, Runner
+from agents.voice import Voice
+from daemon.runtime import streams
+from daemon.runtime.clock import Clock
+from daemon.runtime.connection import Connection
+from daemon.runtime.publisher import Publisher
+from daemon.runtime.secrets import SecretUnavailable
+from schemas import subjects
+from schemas.commands import Control, ControlAnswer, Verb
+from schemas.config import SourceConfig
+from schemas.events import Heartbeat, Observed, parse_inventory
+from schemas.resources import SourceRef
+
+HEARTBEAT = timedelta(seconds=10)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What it takes to run one source."""
+
+    provider: Provider[Any]
+    config: SourceConfig
+
+    @property
+    def ref(self) -> SourceRef:
+        return SourceRef(provider=self.provider.name, name=self.config.name)
+
+    @property
+    def cadence(self) -> Cadence:
+        return Cadence(
+            interval=self.config.interval or self.provider.interval,
+            deadline=self.config.deadline or self.provider.deadline,
+        )
+
+
+async def run(source: Source, bus: Connection, clock: Clock, *, user: str, version: str) -> NoReturn:
+    """Run one source for ever; ``user`` is the bus user, whose name the reading back of its own subjects needs."""
+    process = f"{source.ref}@{socket.gethostname()}:{os.getpid()}"
+    publisher = Publisher(bus)
+    voice = Voice(source.ref, process, publisher.publish, clock)
+    deps = Deps(source.ref, clock=clock, known=await known(bus, source.ref, user=user))
+    async with _connected(source, deps) as agent, asyncio.TaskGroup() as group:
+        runner = Runner(source.ref, agent, voice, clock, source.cadence)
+        beat = partial(heartbeat, source, runner, process, version=version, started_at=clock.now())
+        group.create_task(_beats(source.ref, beat, publisher, clock))
+        group.create_task(_obey(source.ref, bus, runner))
+        if isinstance(agent, Watches):
+            group.create_task(_watch(source.ref, agent, runner))
+        if isinstance(agent, Measures):
+            group.create_task(_measure(agent, voice, runner, source.provider.sample_interval))
+        await runner.run()
+    raise AssertionError("an endless run has ended")
+
+
+@asynccontextmanager
+async def _connected(source: Source, deps: Deps) -> AsyncIterator[Agent]:
+    try:
+        async with source.provider.connect(source.config, deps) as agent:
+            yield agent
+    except SecretUnavailable as error:
+        log.error("secret_unavailable", source=str(source.ref), reason=str(error))  # noqa: TRY400
+        raise
+
+
+async def known(bus: Connection, ref: SourceRef, *, user: str) -> dict[str, str]:
+    """Return resource key -> incarnation, as the bus last held them: so that identity survives a restart."""
+    found: dict[str, str] = {}
+    async for message in streams.latest(bus, subjects.inventory_of(ref.provider, ref.name), name=user):
+        with suppress(ValidationError):  # what cannot be read says nothing here; the daemon refuses it
+            event = parse_inventory(message.data)
+            if isinstance(event, Observed):
+                found[event.resource.key] = event.resource.incarnation
+    return found
+
+
+def heartbeat(source: Source, runner: Runner, process: str, *, version: str, started_at: datetime) -> Heartbeat:
+    agent = runner.agent
+    capabilities = [name for name, kind in (("watches", Watches), ("measures", Measures)) if isinstance(agent, kind)]
+    return Heartbeat(
+        provider=source.ref.provider, source=source.ref.name, agent=process, version=version, started_at=started_at,
+        at=runner.clock.now(), pid=os.getpid(), hostname=socket.gethostname(), paused=runner.paused,
+        capabilities=tuple(capabilities), kinds=tuple(sorted(source.provider.kinds)),
+        scopes=tuple(plan.state() for plan in runner.plans.values()),
+    )  # fmt: skip
+
+
+async def _beats(ref: SourceRef, beat: Callable[[], Heartbeat], publisher: Publisher, clock: Clock) -> NoReturn:
+    subject = subjects.heartbeats_of(ref.provider, ref.name)
+    while True:
+        await publisher.publish(subject, beat().model_dump_json().encode(), msg_id=f"{ref}@{clock.now().timestamp()}")
+        await asyncio.sleep(HEARTBEAT.total_seconds())
+
+
+async def _watch(ref: SourceRef, agent: Watches, runner: Runner) -> NoReturn:
+    """Keep the watch up.  When it breaks, look at once: its end is the first sign of trouble."""
+    pause, loop = _FIRST_PAUSE, asyncio.get_running_loop()
+    while True:
+        began, stood = loop.time(), False
+        try:
+            async for hint in agent.hints():
+                stood = True
+                runner.hinted(hint)
+        except AgentError as error:
+            log.debug("watch_broken", source=str(ref), reason=str(error))
+        except Exception:
+            log.exception("agent_defect", source=str(ref), part="watch")
+        if stood:
+            runner.due()
+        if loop.time() - began > _LONGEST_PAUSE:
+            pause = _FIRST_PAUSE
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+async def _measure(agent: Measures, voice: Voice, runner: Runner, interval: timedelta) -> NoReturn:
+    failing = False
+    while True:
+        if not runner.paused:
+            try:
+                async with asyncio.timeout(interval.total_seconds()):
+                    measured = await agent.samples()
+            except (AgentError, TimeoutError):
+                failing = True  # the scans tell that it is down
+            except Exception:
+                if not failing:
+                    log.exception("agent_defect", source=str(voice.source), part="samples")
+                failing = True
+            else:
+                failing = False
+                await voice.samples(measured)
+        await asyncio.sleep(interval.total_seconds())
+
+
+async def _obey(ref: SourceRef, bus: Connection, runner: Runner) -> NoReturn:
+    subscription = await bus.subscribe(subjects.controls_of(ref.provider, ref.name))
+    try:
+        async for message in subscription.messages:
+            answer = _control(runner, message.subject.rpartition(".")[2], message.data)
+            await message.respond(answer.model_dump_json().encode())
+    finally:
+        await subscription.unsubscribe()
+    raise AssertionError("an endless subscription has ended")
+
+
+def _control(runner: Runner, verb: str, data: bytes) -> ControlAnswer:
+    try:
+        control = Control.model_validate_json(data or b"{}")
+        asked = Verb(verb)
+    except ValueError as error:
+        return ControlAnswer(accepted=False, detail=str(error))
+    match asked:
+        case Verb.RESCAN:
+            done = runner.due(control.scope)
+        case Verb.REPUBLISH:
+            done = runner.forget(control.scope)
+        case _:
+            runner.pause(paused=asked is Verb.PAUSE)
+            done = list(runner.plans)
+    return ControlAnswer(accepted=bool(done), detail=", ".join(done) or f"no scope {control.scope!r}")
+
+
+log = structlog.get_logger(__name__)

@@ -1,0 +1,169 @@
+"""From a stream to the store: a batch is one transaction, and the place in the stream is part of it.
+
+When the store cannot be written (a full disk), the batch is kept and tried again; nothing further is read meanwhile.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from time import perf_counter
+from typing import NoReturn, TypeVar
+
+import structlog
+from nats.aio.client import Client
+
+from daemon.ingest import apply
+from daemon.ingest.apply import Applied
+from daemon.ingest.messages import AHEAD, Message
+from daemon.ingest.reader import Batch, Reader, Start
+from daemon.runtime.clock import Clock
+from daemon.runtime.metrics import Metrics
+from daemon.store import cursors, quarantine, samples
+from daemon.store.cursors import Cursor
+from daemon.store.database import Connection, Database, StoreUnavailable
+from daemon.store.quarantine import Refusal
+from schemas.events import MetricsBatch
+from schemas.resources import SourceRef
+
+T = TypeVar("T")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far one stream has been read: what ``homelab status`` and ``/readyz`` tell."""
+
+    sequence: int = 0
+    pending: int = 0
+    last_message_at: datetime | None = None
+    stalled: str = ""
+    """Why the store does not take what was read; empty while it does."""
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Writing:
+    """Writes that must happen: tried until the store takes them."""
+
+    database: Database
+    progress: Progress
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                result = await self.database.write(work)
+            except StoreUnavailable as error:
+                if not self.progress.stalled:
+                    log.error("store_unavailable", reason=str(error))  # noqa: TRY400 - the reason is all there is to tell
+                self.progress.stalled = str(error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            if self.progress.stalled:
+                log.info("store_available")
+                self.progress.stalled = ""
+            return result
+
+
+@dataclass(slots=True)
+class InventoryIngest:
+    """``done`` is called with each batch after it is committed; ``gap`` when the bus may hold less than was said."""
+
+    bus: Client
+    database: Database
+    clock: Clock
+    metrics: Metrics
+    done: Callable[[Applied], None]
+    gap: Callable[[str], None]
+    progress: Progress = field(default_factory=Progress)
+    reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.bus, "INVENTORY")
+
+    async def run(self) -> NoReturn:
+        start = await self.database.read(partial(_start, stream=self.reader.stream))
+        self.progress.sequence = start.sequence if start else 0
+        writing = Writing(self.database, self.progress)
+        async for batch in self.reader.batches(start):
+            for gap in self.reader.gaps:
+                self.gap(gap)
+            self.reader.gaps.clear()
+            await self._apply(writing, batch)
+        raise AssertionError("an endless read has ended")
+
+    async def _apply(self, writing: Writing, batch: Batch) -> None:
+        messages = [Message(m.subject, m.data, m.metadata.sequence.stream) for m in batch.messages]
+        cursor = Cursor(self.reader.stream, batch.created_at, batch.last_sequence)
+        began = perf_counter()
+        applied = await writing.write(lambda con: apply.apply(con, messages, cursor=cursor, now=self.clock.now()))
+        seconds = perf_counter() - began
+        self._note(batch, applied, seconds)
+        self.done(applied)
+        log.debug("batch_applied", summary=str(applied), sequence=applied.sequence, seconds=round(seconds, 4))
+
+    def _note(self, batch: Batch, applied: Applied, seconds: float) -> None:
+        said_at = batch.messages[-1].metadata.timestamp
+        self.progress.sequence, self.progress.pending = applied.sequence, batch.pending
+        self.progress.last_message_at = said_at
+        self.progress.counts += applied.counts
+        self.metrics.batch_seconds.observe(seconds)
+        self.metrics.ingest_lag_messages.set(batch.pending)
+        self.metrics.ingest_lag_seconds.set(max(0.0, (self.clock.now() - said_at).total_seconds()))
+        for name, count in applied.counts.items():
+            if name == "quarantined":
+                self.metrics.quarantined.inc(count)
+                if count:
+                    log.warning("messages_quarantined", count=count, see="homelab sql 'from quarantine'")
+            elif name != "late":
+                self.metrics.applied.labels(name).inc(count)
+
+
+@dataclass(slots=True)
+class MetricsIngest:
+    bus: Client
+    database: Database
+    clock: Clock
+    progress: Progress = field(default_factory=Progress)
+    reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.bus, "METRICS", linger=0.5)
+
+    async def run(self) -> NoReturn:
+        start = await self.database.read(partial(_start, stream=self.reader.stream))
+        writing = Writing(self.database, self.progress)
+        async for batch in self.reader.batches(start):
+            self.reader.gaps.clear()  # samples may be lost, and are not asked for again
+            await writing.write(partial(self._store, batch=batch))
+        raise AssertionError("an endless read has ended")
+
+    def _store(self, con: Connection, batch: Batch) -> None:
+        now, taken, refused = self.clock.now(), [], []
+        for message in batch.messages:
+            try:
+                said = MetricsBatch.model_validate_json(message.data)
+            except ValueError as error:
+                reason = f"not a batch of samples ({type(error).__name__})"
+                sequence = message.metadata.sequence.stream
+                refused.append(Refusal(now, self.reader.stream, sequence, message.subject, reason, message.data))
+            else:
+                prefix = f"{SourceRef(provider=said.provider, name=said.source)}/"
+                taken += [
+                    sample for sample in said.samples if sample.key.startswith(prefix) and sample.at <= now + AHEAD
+                ]
+        samples.put(con, taken)
+        quarantine.put(con, refused)
+        cursors.move(con, Cursor(self.reader.stream, batch.created_at, batch.last_sequence))
+
+
+def _start(con: Connection, stream: str) -> Start | None:
+    cursor = cursors.cursor(con, stream)
+    return Start(cursor.created_at, cursor.sequence) if cursor else None
+
+
+log = structlog.get_logger(__name__)

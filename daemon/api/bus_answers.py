@@ -26,6 +26,7 @@ AnswerT = TypeVar("AnswerT", bound=Message)
 
 SQL_TIMEOUT = 60.0
 SLACK = 5.0
+RETRIES, PAUSE = 10, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,16 @@ class BusAnswers:
         pending = _Pending(subject, limit)
         try:
             async with limit:
-                await self.client.up.wait()
+                retries = await self._until_up()
                 self.client.listeners.add(pending)
-                return await self.client.request(subject, body, timeout=patience + SLACK, headers=headers)
+                while True:
+                    try:
+                        return await self.client.request(subject, body, timeout=patience + SLACK, headers=headers)
+                    except NoRespondersError:
+                        if not retries:
+                            raise
+                        retries -= 1
+                        await asyncio.sleep(PAUSE)
         except NoRespondersError as error:
             raise Unavailable(f"no daemon answers on {self.client.address}: is `homelab up` running?") from error
         except MaxPayloadError as error:
@@ -108,6 +116,13 @@ class BusAnswers:
             raise Unavailable(f"the bus at {self.client.address} cannot be used: {error}") from error
         finally:
             self.client.listeners.discard(pending)
+
+    async def _until_up(self) -> int:
+        """Wait for the bus; return how often to ask again when nobody is there: the daemon may come back after us."""
+        if self.client.up.is_set():
+            return 0
+        await self.client.up.wait()
+        return RETRIES
 
     def _silence(self, patience: float) -> str:
         if not self.client.is_connected:

@@ -83,11 +83,13 @@ def fit(fields: Fields, model: type[Message]) -> Fields:
         if isinstance(entries, list) and len(entries) > 1 and (kept := _fitting(entries, excess)) < len(entries):
             lost.append(f"{name} cut to {kept} of {len(entries)}")
             fields = fields | {name: entries[:kept]}
+    long = fields
     for characters, count in CLIPS:
         if _size(fields) <= LIMIT - HINT_BYTES:
             break
-        lost = [*lost[: len(LISTS)], f"texts cut at {characters} characters and lists at {count} entries"]
-        fields = {name: _clipped(part, characters, count) for name, part in fields.items()}
+        fields = {name: _clipped(part, characters, count) for name, part in long.items()}
+    if fields is not long:
+        lost.append("long texts and lists in it cut")
     if lost:
         _hint(fields, f"too large: {'; '.join(lost)}: {NARROW.get(model, 'ask for less')}")
         if "truncated" in fields:

@@ -199,10 +199,11 @@ class _Check:
     def _sources(self, written: object) -> tuple[SourceConfig, ...] | None:
         if not isinstance(written, list) or self._models is None:
             return None
-        self._refuse_doubles(written)
         checked = [
-            self._source(entry, index, self._models) for index, entry in enumerate(written) if isinstance(entry, dict)
+            self._source(entry, index, self._models) if isinstance(entry, dict) else None
+            for index, entry in enumerate(written)
         ]
+        self._refuse_doubles(written, checked)
         return tuple(source for source in checked if source is not None)
 
     def _source(self, entry: dict[str, Any], index: int, models: Models) -> SourceConfig | None:
@@ -221,11 +222,12 @@ class _Check:
             return None
         return self._validate(model, entry, path)
 
-    def _refuse_doubles(self, written: list[Any]) -> None:
+    def _refuse_doubles(self, written: list[Any], checked: list[SourceConfig | None]) -> None:
+        """A name must be unique among its provider's; one that is not written counts as its default."""
         first: dict[tuple[str, str], int] = {}
-        for index, entry in enumerate(written):
-            match entry:
-                case {"provider": str(provider), "name": str(name)}:
+        for index, (entry, source) in enumerate(zip(written, checked, strict=True)):
+            match source or entry:
+                case SourceConfig(provider=provider, name=name) | {"provider": str(provider), "name": str(name)}:
                     path: marks.Path = ("sources", index, "name")
                     if (line := first.get((provider, name))) is not None:
                         self._add(path, f"another {provider} source has this name already (line {line})")

@@ -1,0 +1,5 @@
+"""``python -m daemon.cli`` is `homelab`."""
+
+from daemon.cli.main import main
+
+main()

@@ -1,0 +1,132 @@
+"""`homelab probe`: ask each source once, and say what it let us read."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from daemon.cli import tables, words
+from daemon.cli.connection import JsonOption
+from daemon.cli.exits import Exit, Failure, say, told
+from daemon.cli.processes import ConfigOption
+from daemon.cli.progress import counting
+from daemon.cli.tables import Column
+from daemon.runtime import config, secrets
+from daemon.runtime.config import Loaded
+from daemon.runtime.options import ProbeResult
+
+_COLUMNS = (
+    Column("SOURCE", keep=True),
+    Column("SCOPE"),
+    Column("RESULT", coloured=True),
+    Column("FOUND"),
+    Column("TOOK", right=True),
+)
+
+
+@told
+def probe(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these sources.")] = None,
+    file: ConfigOption = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask each source once: is it reachable, what may be read, how much is there?  No daemon is needed.
+
+    homelab probe
+    homelab probe nas --config homelab.yaml
+    """
+    from daemon import allinone  # noqa: PLC0415 - it imports everything
+
+    loaded = config.load(config.locate(file, secrets.environment()), allinone.provider_models)
+    found = allinone.discover()
+    if loaded.sources is None:
+        say(f"no sources in {loaded.file or 'a configuration'}: probing what this machine has")
+        for hint in found.hints:
+            say(hint)
+    sources = found.sources if loaded.sources is None else loaded.sources
+    wanted = [f"{one.provider}/{one.name}" for one in sources if one.enabled]
+    results = asyncio.run(_probe(loaded, chosen(wanted, names or ())))
+    if as_json:
+        tables.show_json([as_row(result) for result in results])
+    else:
+        tables.show(*picture(results))
+    if not all(result.is_ok for result in results):
+        raise typer.Exit(Exit.FAILED)
+
+
+async def _probe(loaded: Loaded, names: tuple[str, ...]) -> list[ProbeResult]:
+    from daemon import allinone  # noqa: PLC0415
+
+    results = []
+    with counting("asking", len(names)) as progress:
+        async for result in allinone.probe(loaded.config, names):
+            results.append(result)
+            progress.advance(progress.tasks[0].id)
+    return results
+
+
+def chosen(sources: list[str], names: Iterable[str]) -> tuple[str, ...]:
+    """Return the sources (`PROVIDER/NAME`) that are meant; all where none is named."""
+    found: list[str] = []
+    for name in names:
+        meant = [source for source in sources if name in {source, source.partition("/")[2]}]
+        if not meant:
+            raise Failure(f"there is no source {name!r}; there are: {', '.join(sources) or 'none'}")
+        found += meant
+    return tuple(dict.fromkeys(found or sources))
+
+
+def picture(results: Iterable[ProbeResult]) -> list[Table | Text | str]:
+    results = sorted(results, key=lambda one: (one.provider, one.source))
+    rows = []
+    for one in results:
+        source = f"{one.provider}/{one.source}"
+        if one.trouble or not one.scopes:
+            rows.append((source, "", f"failed {one.trouble}" if one.trouble else "ok", "", f"{one.seconds:.1f} s"))
+        rows += [
+            (
+                source,
+                scope.scope,
+                f"failed {scope.trouble}" if scope.trouble else "ok",
+                _counts(scope.counts),
+                f"{scope.seconds:.1f} s",
+            )
+            for scope in one.scopes
+        ]
+    details = [
+        Text(words.plain(f"{one.provider}/{one.source}: {detail}"))
+        for one in results
+        for detail in (one.detail, *(f"{scope.scope}: {scope.detail}" for scope in one.scopes if scope.detail))
+        if detail
+    ]
+    return [tables.table(_COLUMNS, rows), *details]
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(words.count(number, kind) for kind, number in sorted(counts.items())) or "nothing"
+
+
+def as_row(one: ProbeResult) -> dict[str, Any]:
+    return {
+        "provider": one.provider,
+        "source": one.source,
+        "ok": one.is_ok,
+        "seconds": round(one.seconds, 3),
+        "trouble": one.trouble,
+        "detail": one.detail,
+        "capabilities": list(one.capabilities),
+        "scopes": [
+            {
+                "scope": scope.scope,
+                "seconds": round(scope.seconds, 3),
+                "counts": scope.counts,
+                "trouble": scope.trouble,
+                "detail": scope.detail,
+            }
+            for scope in one.scopes
+        ],
+    }

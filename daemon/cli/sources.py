@@ -1,0 +1,207 @@
+"""`homelab sources`: what is watched, and how fresh it is.  Also: read it now, release what is held."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from daemon.cli import tables, words
+from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
+from daemon.cli.exits import Exit, Failure, say, told
+from daemon.cli.progress import waiting
+from daemon.cli.tables import Column
+from schemas.queries import RefreshQuery, ReleaseQuery, SourceRow, SourcesAnswer, SourcesQuery
+
+_COLUMNS = (
+    Column("SOURCE", keep=True),
+    Column("STATUS", coloured=True),
+    Column("RESOURCES", right=True),
+    Column("READ", right=False),
+    Column("NEXT"),
+    Column("AGENT"),
+)
+_SCOPES = (
+    Column("SCOPE", keep=True),
+    Column("STATUS", coloured=True),
+    Column("RESOURCES", right=True),
+    Column("READ"),
+    Column("TOOK", right=True),
+    Column("EVERY", right=True),
+    Column("FAILURES", right=True),
+)
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, or PROVIDER/NAME.")]
+app = typer.Typer(help="What is watched, and how fresh it is.", no_args_is_help=False)
+
+
+@app.callback(invoke_without_command=True)
+@told
+def listing(
+    context: typer.Context,
+    *,
+    as_json: JsonOption = False,
+    utc: UtcOption = False,
+    state: StateOption = None,
+    nats: NatsOption = None,
+    creds: CredsOption = None,
+) -> None:
+    """List the sources; with a command below, look at or act on one."""
+    where = Where(state, nats, creds)
+    if context.invoked_subcommand:
+        context.obj = where
+        return
+    answer = ask(where, lambda answers: answers.sources(SourcesQuery()))
+    if as_json:
+        tables.show_json(answer.items)
+    else:
+        tables.show(*pictures(answer, utc=utc))
+
+
+@app.command()
+@told
+def show(
+    context: typer.Context,
+    name: NameArgument,
+    *,
+    as_json: JsonOption = False,
+    utc: UtcOption = False,
+    state: StateOption = None,
+    nats: NatsOption = None,
+    creds: CredsOption = None,
+) -> None:
+    """Show one source with its scopes."""
+    answer = ask(_where(context, state, nats, creds), lambda answers: answers.sources(SourcesQuery()))
+    row = one(answer, name)
+    if as_json:
+        tables.show_json(row)
+    else:
+        tables.show(*picture(row, answer, utc=utc))
+
+
+@app.command()
+@told
+def release(
+    context: typer.Context,
+    name: NameArgument,
+    *,
+    as_json: JsonOption = False,
+    state: StateOption = None,
+    nats: NatsOption = None,
+    creds: CredsOption = None,
+) -> None:
+    """Let a mass absence that is held take effect: what is missing is really gone."""
+    where = _where(context, state, nats, creds)
+    answer = ask(where, lambda answers: answers.release(ReleaseQuery(source=name)), "operator")
+    if as_json:
+        tables.show_json(answer)
+    else:
+        tables.show(f"released: {', '.join(answer.released)}" if answer.released else f"nothing was held in {name}")
+
+
+@app.command()
+@told
+def refresh(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A name, or PROVIDER/NAME; default: all.")
+    ] = None,
+    *,
+    scope: Annotated[str | None, typer.Option(help="Only this part of it.")] = None,
+    wait: Annotated[float, typer.Option(min=0, max=120, help="Seconds to wait for the readings.")] = 10,
+    as_json: JsonOption = False,
+    state: StateOption = None,
+    nats: NatsOption = None,
+    creds: CredsOption = None,
+) -> None:
+    """Read sources now, ahead of their interval."""
+    query = RefreshQuery(source=name, scope=scope, wait_seconds=wait)
+    with waiting(f"reading {name or 'all sources'}"):
+        answer = ask(_where(context, state, nats, creds), lambda answers: answers.refresh(query), "operator")
+    if as_json:
+        tables.show_json(answer)
+    elif answer.refreshed:
+        tables.show(f"read: {', '.join(answer.refreshed)}")
+    for source, why in answer.failed.items():
+        say(f"{source}: {why}")
+    if answer.failed:
+        raise typer.Exit(Exit.FAILED)
+
+
+def one(answer: SourcesAnswer, name: str) -> SourceRow:
+    found = [row for row in answer.items if name in {row.source, f"{row.provider}/{row.source}"}]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(f"{row.provider}/{row.source}" for row in found or answer.items) or "none"
+    raise Failure(
+        f"{name!r} is more than one source: {known}" if found else f"there is no source {name!r}; there are: {known}"
+    )
+
+
+def pictures(answer: SourcesAnswer, *, utc: bool = False) -> list[Text | Table | str]:
+    """The list, and below it why some are not well."""
+    if not answer.items:
+        return ["no sources yet: `homelab up` finds what this machine has, `homelab config init` adds more"]
+    rows = (
+        (
+            f"{row.provider}/{row.source}",
+            row.status,
+            row.resources,
+            words.utc(row.observed_at) if utc else words.ago(row.observed_at, answer.as_of),
+            words.utc(row.next_scan_at) if utc else _next(row, answer),
+            words.plain(row.agent or "none"),
+        )
+        for row in answer.items
+    )
+    return [tables.table(_COLUMNS, rows), *_troubles(answer)]
+
+
+def _next(row: SourceRow, answer: SourcesAnswer) -> str:
+    if row.next_scan_at is None:
+        return ""
+    return words.ago(row.next_scan_at, answer.as_of) if row.next_scan_at > answer.as_of else "now"
+
+
+def _troubles(answer: SourcesAnswer) -> list[Text]:
+    return [
+        Text.assemble(tables.text(f"{row.status}: "), words.plain(f"{row.provider}/{row.source}: {row.detail}"))
+        for row in answer.items
+        if row.detail
+    ]
+
+
+def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list[Text | Table | str]:
+    head = Text.assemble((words.plain(f"{row.provider}/{row.source}  "), "bold"), tables.text(row.status))
+    parts: list[Text | Table | str] = [head]
+    parts += [f"  {row.detail}"] if row.detail else []
+    beat = words.utc(row.heartbeat_at) if utc else words.ago(row.heartbeat_at, answer.as_of)
+    parts.append(f"  {words.count(row.resources, 'resource')}; agent {row.agent or 'none'}, last heard of {beat}")
+    if row.capabilities:
+        parts.append(f"  it can: {', '.join(row.capabilities)}")
+    rows = (
+        (
+            scope.scope,
+            scope.status,
+            scope.resources,
+            words.utc(scope.observed_at) if utc else words.ago(scope.observed_at, answer.as_of),
+            "" if scope.duration_seconds is None else f"{scope.duration_seconds:.2f} s",
+            "" if scope.interval_seconds is None else words.span(scope.interval_seconds),
+            scope.failures or "",
+        )
+        for scope in row.scopes
+    )
+    parts.append(tables.table(_SCOPES, rows))
+    parts += [Text(words.plain(f"{scope.scope}: {scope.detail}")) for scope in row.scopes if scope.detail]
+    held = [scope for scope in row.scopes if scope.status == "held"]
+    parts += [
+        f"{scope.scope}: {words.count(scope.held_missing, 'resource')} missing at once; held for "
+        f"{words.count(scope.held_scans, 'scan')}: `homelab source release {row.source}` lets it take effect"
+        for scope in held
+    ]
+    return parts
+
+
+def _where(context: typer.Context, state: object, nats: object, creds: object) -> Where:
+    """Options may stand before or after the command's name."""
+    outer = context.obj if isinstance(context.obj, Where) else Where()
+    given = Where(state, nats, creds)  # type: ignore[arg-type]
+    return Where(given.state or outer.state, given.nats or outer.nats, given.creds or outer.creds)

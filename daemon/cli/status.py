@@ -1,0 +1,127 @@
+"""`homelab status`: one screen that says whether all is well.  ``picture`` is pure."""
+
+import asyncio
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+
+from daemon.api.answers import Answers
+from daemon.cli import details, sources, tables, words
+from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
+from daemon.cli.exits import told
+from daemon.cli.tables import Column
+from schemas.deviations import Severity
+from schemas.queries import (
+    KindCount,
+    OverviewAnswer,
+    OverviewQuery,
+    SourcesAnswer,
+    SourcesQuery,
+    StatusAnswer,
+    StatusQuery,
+)
+
+Whole = tuple[StatusAnswer, OverviewAnswer, SourcesAnswer]
+_COUNTS = (
+    Column("SOURCE"),
+    Column("KIND"),
+    Column("TOTAL", right=True),
+    Column("RUNNING", right=True),
+    Column("NOT RUNNING", right=True),
+    Column("UNKNOWN", right=True),
+)
+
+
+@told
+def status(
+    *,
+    as_json: JsonOption = False,
+    utc: UtcOption = False,
+    state: StateOption = None,
+    nats: NatsOption = None,
+    creds: CredsOption = None,
+) -> None:
+    """Show on one screen how everything is."""
+    whole = ask(Where(state, nats, creds), _whole)
+    if as_json:
+        tables.show_json(together(whole))
+    else:
+        tables.show(*picture(whole, utc=utc))
+
+
+async def _whole(answers: Answers) -> Whole:
+    async with asyncio.TaskGroup() as group:
+        daemon = group.create_task(answers.status(StatusQuery()))
+        overview = group.create_task(answers.overview(OverviewQuery(changes=0)))
+        watched = group.create_task(answers.sources(SourcesQuery()))
+    return daemon.result(), overview.result(), watched.result()
+
+
+def together(whole: Whole) -> dict[str, object]:
+    """One object: how the daemon is, with the summary, the counts per kind and the sources."""
+    daemon, overview, watched = whole
+    return {
+        **daemon.model_dump(mode="json", exclude={"sources", "hint"}),
+        **overview.model_dump(mode="json", include={"summary", "counts", "open_deviations", "worst"}),
+        "sources": [row.model_dump(mode="json") for row in watched.items],
+    }
+
+
+def picture(whole: Whole, *, utc: bool = False) -> list[Text | Table | str]:
+    daemon, overview, watched = whole
+    parts: list[Text | Table | str] = [Text(words.plain(overview.summary), style="bold"), "", *_daemon(daemon, utc=utc)]
+    parts += ["", *sources.pictures(watched, utc=utc)]
+    if overview.counts:
+        parts += ["", _counts(overview.counts)]
+    if overview.worst:
+        parts += ["", *map(details.deviation, overview.worst)]
+    return parts
+
+
+def _daemon(daemon: StatusAnswer, *, utc: bool) -> list[Text | Table | str]:
+    up = words.utc(daemon.started_at) if utc else words.span(daemon.as_of - daemon.started_at)
+    last = words.utc(daemon.last_message_at) if utc else words.ago(daemon.last_message_at, daemon.as_of)
+    lag = f", {words.count(daemon.ingest_lag_messages, 'message')} behind" if daemon.ingest_lag_messages else ""
+    why = f": {daemon.ingest_detail}" if daemon.ingest_detail else ""
+    reconnects = f", {words.count(daemon.bus_reconnects, 'reconnect')}" if daemon.bus_reconnects else ""
+    store = f"{words.count(daemon.resources, 'resource')}, {words.size(daemon.store_bytes)}, {daemon.store_path}"
+    lines = [
+        _line("daemon", f"ok {daemon.version}, {'since' if utc else 'up'} {up}, pid {daemon.pid}"),
+        _line("bus", f"{daemon.bus_url}{reconnects}"),
+        _line("ingest", f"{daemon.ingest_state}{lag}, last message {last}{why}"),
+        _line("store", store),
+        _line("drift", _open(daemon.open_deviations)),
+    ]
+    if daemon.quarantined:
+        refused = words.count(daemon.quarantined, "message")
+        lines.append(_line("quarantine", f"unknown {refused} could not be read: homelab sql 'from quarantine'"))
+    return [*lines]
+
+
+def _line(name: str, content: str) -> Text:
+    return Text.assemble((f"{name:<11}", "dim"), tables.text(content))
+
+
+def _open(by_severity: dict[str, int]) -> str:
+    known = [severity for severity in reversed(Severity) if by_severity.get(severity)]
+    if not known:
+        return "ok: no open deviations"
+    told = ", ".join(f"{by_severity[severity]} {severity}" for severity in known)
+    return f"{words.count(sum(by_severity.values()), 'open deviation')}: {told}: homelab drift"
+
+
+def _counts(counts: Iterable[KindCount]) -> Table:
+    rows = sorted(counts, key=lambda row: (row.provider, row.source, row.kind))
+    return tables.table(
+        _COUNTS,
+        ((f"{row.provider}/{row.source}", row.kind, row.total, *map(_nothing, _states(row))) for row in rows),
+    )
+
+
+def _states(row: KindCount) -> tuple[int, int, int]:
+    return row.running, row.not_running, row.unknown
+
+
+def _nothing(number: int) -> str:
+    return str(number) if number else ""

@@ -1,0 +1,106 @@
+"""The one way to print: tables that fit a terminal and are whole in a pipe; colours on terminals only; JSON.
+
+What goes through a pipe is never cut or padded: `grep` and `awk` must see all of it.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from daemon.cli import words
+
+_PIPE_WIDTH = 100_000
+STYLES = {
+    **dict.fromkeys(("running", "ok", "present", "live", "resolved", "new", "found", "returned"), "green"),
+    **dict.fromkeys(("stopped", "paused", "pending", "low", "suspect", "late", "held", "catching_up"), "yellow"),
+    **dict.fromkeys(("failed", "failing", "high", "critical", "missing", "denied", "lost", "removed", "gone"), "red"),
+    **dict.fromkeys(("degraded", "medium", "changed", "replaced", "opened"), "dark_orange"),
+    **dict.fromkeys(("unknown", "ineligible"), "magenta"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    right: bool = False
+    keep: bool = False
+    """Never cut: keys and names are what the next command needs."""
+    coloured: bool = False
+    """A cell is coloured by its first word."""
+    always: bool = False
+    """Shown even if every row is empty there."""
+
+
+def console(*, width: int | None = None, colours: bool | None = None) -> Console:
+    """Make a console on stdout; ``width`` and ``colours`` are for tests."""
+    terminal = sys.stdout.isatty()
+    return Console(
+        file=sys.stdout,
+        width=width if width is not None else (None if terminal else _PIPE_WIDTH),
+        force_terminal=colours,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+def text(content: object) -> Text:
+    """A word in its own colour."""
+    shown = words.plain(content)
+    return Text(shown, style=STYLES.get(shown.split(" ", 1)[0].rstrip("?:,"), ""))
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
+    """Lay out; a column that is empty in every row is left out."""
+    shown = [[words.plain(cell) for cell in row] for row in rows]
+    used = [index for index in range(len(columns)) if columns[index].always or any(row[index] for row in shown)]
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for index in used:
+        column = columns[index]
+        made.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=_least(shown, index) if column.keep else None,
+        )
+    for row in shown:
+        made.add_row(*(text(row[i]) if columns[i].coloured else Text(row[i]) for i in used))
+    return made
+
+
+def _least(rows: Sequence[Sequence[str]], index: int) -> int:
+    return min(60, max((len(row[index]) for row in rows), default=0))
+
+
+def show(*parts: Table | Text | str, to: Console | None = None) -> None:
+    """Print; without trailing blanks."""
+    screen = to or console()
+    with screen.capture() as captured:
+        for part in parts:
+            screen.print(Text(words.plain(part)) if isinstance(part, str) else part)
+    for line in captured.get().splitlines():
+        typer.echo(line.rstrip(), color=True)
+
+
+def show_json(value: BaseModel | Sequence[object] | dict[str, object]) -> None:
+    """Print one JSON text."""
+    typer.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    return value

@@ -1,8 +1,9 @@
 """What a provider has to give, and what it gets.
 
-A provider is a folder with always the same files: ``config`` (what a person writes), ``client`` (I/O in, wire
-models out, typed errors), ``mapping`` (pure: wire models to ``Resource``), ``__init__`` with ``PROVIDER``.  Polling, deadlines,
-back-off, diffing, publishing, heartbeats and logs are the runner's.  A capability is one more protocol, never a flag.
+A provider is a folder with always the same files: ``config`` (what a person writes), ``client`` (I/O in, wire models
+out, typed errors), ``mapping`` (pure: wire models to ``Resource``) and ``__init__`` with ``PROVIDER``.  Polling,
+deadlines, back-off, diffing, publishing, heartbeats and logs are the runner's.  A capability is one more small
+protocol, never a flag.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

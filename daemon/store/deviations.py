@@ -1,0 +1,58 @@
+"""The life of a deviation: opened when first found, kept while it lasts, resolved and never deleted."""
+
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from daemon.store import inventory, rows
+from daemon.store.database import Connection
+from schemas.deviations import Deviation
+
+COLUMNS = {
+    "id": "VARCHAR",
+    "key": "VARCHAR",
+    "type": "VARCHAR",
+    "path": "VARCHAR",
+    "expected": "JSON",
+    "actual": "JSON",
+    "severity": "VARCHAR",
+    "auto_correctable": "BOOLEAN",
+    "corrective_action": "VARCHAR",
+    "detected_at": "TIMESTAMPTZ",
+    "first_scan": "VARCHAR",
+    "last_seen_at": "TIMESTAMPTZ",
+    "scans_seen": "BIGINT",
+    "resolved_at": "TIMESTAMPTZ",
+    "resolved_by": "VARCHAR",
+    "evidence": "JSON",
+}
+_SELECT = ", ".join(f"epoch_us({name})" if kind == "TIMESTAMPTZ" else name for name, kind in COLUMNS.items())
+_FROM_TEXT = frozenset({"expected", "actual", "evidence"})
+
+
+def put(con: Connection, changed: Sequence[Deviation]) -> None:
+    rows.merge(con, "deviations", COLUMNS, ("id",), [one.model_dump(mode="json") for one in changed])
+
+
+def find(con: Connection, condition: str, parameters: Sequence[object] = (), *, tail: str = "") -> list[Deviation]:
+    """Return the deviations that a SQL ``condition`` holds for."""
+    found = con.execute(f"SELECT {_SELECT} FROM deviations WHERE {condition} {tail}", list(parameters)).fetchall()
+    return [_deviation(row) for row in found]
+
+
+def still_open(con: Connection, keys: Iterable[str] | None = None) -> list[Deviation]:
+    """Return the open deviations of ``keys``; None is all."""
+    if keys is None:
+        return find(con, "resolved_at IS NULL")
+    return find(con, f"resolved_at IS NULL AND key IN {rows.IN_TEXTS}", [rows.texts(keys)])
+
+
+def _deviation(row: Sequence[object]) -> Deviation:
+    values: dict[str, object] = dict(zip(COLUMNS, row, strict=True))
+    for name, kind in COLUMNS.items():
+        value = values[name]
+        if kind == "TIMESTAMPTZ" and isinstance(value, int):
+            values[name] = inventory.instant(value)
+        elif name in _FROM_TEXT and isinstance(value, str):
+            values[name] = orjson.loads(value)
+    return Deviation.model_validate(values)

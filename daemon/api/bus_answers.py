@@ -5,6 +5,7 @@ question, are told apart from each other and from a slow answer.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,6 +27,8 @@ AnswerT = TypeVar("AnswerT", bound=Message)
 
 SQL_TIMEOUT = 60.0
 SLACK = 5.0
+NEVER = 3600.0
+"""The request's own time-out, which loses cancellations on Python 3.11, is not the one that ends it."""
 RETRIES, PAUSE = 10, 0.2
 
 
@@ -96,16 +99,11 @@ class BusAnswers:
         pending = _Pending(subject, limit)
         try:
             async with limit:
-                retries = await self._until_up()
-                self.client.listeners.add(pending)
-                while True:
-                    try:
-                        return await self.client.request(subject, body, timeout=patience + SLACK, headers=headers)
-                    except NoRespondersError:
-                        if not retries:
-                            raise
-                        retries -= 1
-                        await asyncio.sleep(PAUSE)
+                for _ in range(await self._until_up()):
+                    with suppress(NoRespondersError):
+                        return await self._send(pending, body, headers)
+                    await asyncio.sleep(PAUSE)
+                return await self._send(pending, body, headers)
         except NoRespondersError as error:
             raise Unavailable(f"no daemon answers on {self.client.address}: is `homelab up` running?") from error
         except MaxPayloadError as error:
@@ -116,6 +114,10 @@ class BusAnswers:
             raise Unavailable(f"the bus at {self.client.address} cannot be used: {error}") from error
         finally:
             self.client.listeners.discard(pending)
+
+    async def _send(self, pending: "_Pending", body: bytes, headers: dict[str, str] | None) -> Msg:
+        self.client.listeners.add(pending)
+        return await self.client.request(pending.subject, body, timeout=NEVER, headers=headers)
 
     async def _until_up(self) -> int:
         """Wait for the bus; return how often to ask again when nobody is there: the daemon may come back after us."""
@@ -134,12 +136,12 @@ class _Pending:
     """Ends the wait for an answer that cannot come; of both reasons NATS tells the connection, never the asker."""
 
     def __init__(self, subject: str, limit: asyncio.Timeout) -> None:
-        self._subject = subject.lower()
+        self.subject = subject
         self._limit = limit
         self.reason: Refused | None = None
 
     def refused(self, subject: str) -> None:
-        if subject == self._subject:
+        if subject == self.subject.lower():
             self._end(Refused("refused", f"you may not ask {subject}: use a role that may, such as operator or admin"))
 
     def lost(self) -> None:

@@ -51,7 +51,7 @@ class Listener:
 def bind(host: str, port: int, *, guarded: bool) -> Listener:
     """Take the port; 0 takes any free one.  ``guarded``: a token is asked for."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise CannotListen(f"http.listen: {host} is not an address of this machine: {error.strerror}") from error
     if not guarded and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
@@ -59,7 +59,7 @@ def bind(host: str, port: int, *, guarded: bool) -> Listener:
             f"http.listen: {host} can be reached by others: set http.token (such as file:/etc/homelab/token), "
             "or listen on 127.0.0.1"
         )
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, kind, protocol)  # asyncio turns Nagle's delays off only where the protocol is named
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)

@@ -35,6 +35,7 @@ class WorkerProcess:
             stdout=PIPE,
             env={"PYTHONPATH": str(PACKAGES), "LANG": "C.UTF-8"},
             cwd="/",
+            start_new_session=True,  # Ctrl-C is for the parent
             limit=STREAM_BYTES,
         )
         return cls(process)

@@ -6,6 +6,7 @@ the wall clock and kills it; nothing here has to be saved.
 """
 
 import os
+import re
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ Connection = duckdb.DuckDBPyConnection
 
 LENGTH = 4
 CHUNK = 256
+AT = re.compile(r"LINE \d+:.*\bat\b", re.IGNORECASE)
 HARDENED: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -110,6 +112,8 @@ class Worker:
                 mine = errors.SqlTooLarge("")
             case duckdb.PermissionException():
                 mine = errors.SqlRefused(f"{error} {allowed.INSTEAD}")
+            case duckdb.ParserException() if AT.search(str(error)):
+                mine = errors.SqlFailed(f'{error}\n`at` is a word of SQL here: write "at", in double quotes.')
             case _:
                 mine = errors.SqlFailed(str(error))
         known = errors.SqlRefused | errors.SqlFailed | duckdb.Error

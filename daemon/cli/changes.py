@@ -174,7 +174,7 @@ def between(before: Known | None, now: Known) -> Change | None:
     told, paths = _differences(before, now)
     if before.incarnation and now.incarnation and before.incarnation != now.incarnation:
         return _change("replaced", now, ", ".join(("made anew", *told)), ("incarnation", *paths))
-    return _change("changed", now, ", ".join(told), paths)
+    return _change("changed", now, ", ".join(told) or "changed in detail", paths)
 
 
 def _change(what: str, now: Known, text: str = "", paths: tuple[str, ...] = ()) -> Change:
@@ -206,7 +206,7 @@ def _differences(before: Known, now: Known) -> tuple[list[str], tuple[str, ...]]
         other += _paths("spec", before.spec, now.spec)
     if other:
         told.append(f"changed {words.some(other)}")
-    return told or ["changed in detail"], (*paths, *other)
+    return told, (*paths, *other)
 
 
 def _paths(prefix: str, before: JsonValue, now: JsonValue) -> Iterator[str]:

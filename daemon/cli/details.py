@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from pydantic import JsonValue
-from rich.table import Table
 from rich.text import Text
 
 from daemon.api.answers import Answers
 from daemon.cli import history, pages, tables, words
+from daemon.cli.tables import Sheet
 from schemas.deviations import Deviation
 from schemas.queries import RelationEdge, RelationsAnswer, RelationsQuery, ResourceAnswer, ResourceQuery, ResourceRow
 
@@ -22,9 +22,9 @@ async def of(
 
 def picture(
     answer: ResourceAnswer, relations: RelationsAnswer | None, *, utc: bool = False
-) -> list[Text | Table | str]:
+) -> list[Text | Sheet | str]:
     row = answer.resource
-    parts: list[Text | Table | str] = [Text(words.plain(f"{row.name}  {row.key}"), style="bold")]
+    parts: list[Text | Sheet | str] = [Text(words.plain(f"{row.name}  {row.key}"), style="bold")]
     parts += [_fact(name, value) for name, value in _facts(row, answer.as_of, utc=utc) if value]
     parts += [Text(caveat, style="magenta") for caveat in pages.caveats(answer)]
     if answer.deviations:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from daemon.api.answers import Answers
 from daemon.cli import pages, tables, words
@@ -14,7 +13,7 @@ from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOpti
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.progress import waiting
 from daemon.cli.resources import KindOption, LabelOption, LimitOption, NameOption, ProviderOption, SourceOption
-from daemon.cli.tables import Column
+from daemon.cli.tables import Column, Sheet
 from schemas.deviations import Deviation, DeviationType, Severity
 from schemas.queries import AdoptAnswer, AdoptQuery, DeviationsQuery
 
@@ -25,9 +24,9 @@ _COLUMNS = (
     Column("FIELD"),
     Column("EXPECTED"),
     Column("ACTUAL"),
-    Column("SINCE"),
-    Column("RESOLVED"),
-    Column("BY"),
+    Column("SINCE", spare=1),
+    Column("RESOLVED", spare=2),
+    Column("BY", spare=3),
 )
 _ASK_ABOVE = 20
 _SHOWN = 10
@@ -72,7 +71,7 @@ def drift(  # noqa: PLR0917 - a command line
         raise typer.Exit(Exit.DEVIATIONS)
 
 
-def listing(found: Iterable[Deviation], now: datetime, *, utc: bool = False) -> Table:
+def listing(found: Iterable[Deviation], now: datetime, *, utc: bool = False) -> Sheet:
     def when(at: datetime) -> str:
         return words.utc(at) if utc else words.ago(at, now)
 

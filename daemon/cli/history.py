@@ -6,27 +6,26 @@ from typing import Annotated, Literal
 
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.table import Table
 
 from daemon.cli import pages, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import say, told
-from daemon.cli.tables import Column
+from daemon.cli.tables import Column, Sheet
 from daemon.runtime.clock import SystemClock
 from schemas.config import Duration
 from schemas.queries import EventRow, EventsQuery
 from schemas.resources import Kind
 
 _COLUMNS = (
-    Column("SEQ", right=True),
+    Column("SEQ", right=True, spare=6),
     Column("AT"),
-    Column("SIDE"),
+    Column("SIDE", spare=3),
     Column("OP", coloured=True),
     Column("NAME", keep=True),
-    Column("STATUS", coloured=True),
+    Column("STATUS", coloured=True, spare=4),
     Column("PRESENCE", coloured=True),
     Column("CHANGED"),
-    Column("CAUSE"),
+    Column("CAUSE", spare=5),
     Column("KEY", keep=True),
 )
 _duration: TypeAdapter[timedelta] = TypeAdapter(Duration)
@@ -81,7 +80,7 @@ def history(  # noqa: PLR0917 - a command line
         say("nothing changed")
 
 
-def listing(rows: Iterable[EventRow], now: datetime, *, utc: bool = False, one: bool = False) -> Table:
+def listing(rows: Iterable[EventRow], now: datetime, *, utc: bool = False, one: bool = False) -> Sheet:
     """Lay out events; ``one``: they are all of one resource."""
     return tables.table(_COLUMNS, (_row(row, now, utc=utc, one=one) for row in rows))
 

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from daemon.cli import tables, words
@@ -13,7 +12,7 @@ from daemon.cli.connection import JsonOption
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.processes import ConfigOption
 from daemon.cli.progress import counting
-from daemon.cli.tables import Column
+from daemon.cli.tables import Column, Sheet
 from daemon.runtime import config, secrets
 from daemon.runtime.config import Loaded
 from daemon.runtime.options import ProbeResult
@@ -80,7 +79,7 @@ def chosen(sources: list[str], names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found or sources))
 
 
-def picture(results: Iterable[ProbeResult]) -> list[Table | Text | str]:
+def picture(results: Iterable[ProbeResult]) -> list[Sheet | Text | str]:
     results = sorted(results, key=lambda one: (one.provider, one.source))
     rows = []
     for one in results:

@@ -5,13 +5,11 @@ from typing import Annotated, Any
 
 import typer
 from pydantic import JsonValue
-from rich.table import Table
-from rich.text import Text
 
 from daemon.cli import details, pages, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import say, told
-from daemon.cli.tables import Column
+from daemon.cli.tables import Column, Sheet
 from schemas.queries import RelationsQuery, ResourceQuery, ResourcesQuery
 from schemas.resources import Health, Kind, Presence, Status
 
@@ -19,14 +17,14 @@ COLUMNS = (
     Column("NAME", keep=True),
     Column("KIND"),
     Column("STATUS", coloured=True),
-    Column("HEALTH", coloured=True),
+    Column("HEALTH", coloured=True, spare=2),
     Column("PRESENCE", coloured=True),
-    Column("SOURCE"),
-    Column("CORES", right=True),
-    Column("MEMORY", right=True),
-    Column("ADDRESSES"),
-    Column("DRIFT", coloured=True),
-    Column("CHANGED"),
+    Column("SOURCE", spare=9),
+    Column("CORES", right=True, spare=7),
+    Column("MEMORY", right=True, spare=6),
+    Column("ADDRESSES", spare=5),
+    Column("DRIFT", coloured=True, spare=1),
+    Column("CHANGED", spare=4),
     Column("KEY", keep=True),
 )
 _ASKED = (
@@ -104,7 +102,7 @@ def resources(  # noqa: PLR0917 - a command line
         say("no resource matches")
 
 
-def listing(rows: list[dict[str, JsonValue]], now: datetime, *, utc: bool = False) -> Table:
+def listing(rows: list[dict[str, JsonValue]], now: datetime, *, utc: bool = False) -> Sheet:
     return tables.table(COLUMNS, (_row(row, now, utc=utc) for row in rows))
 
 
@@ -114,7 +112,7 @@ def _row(row: dict[str, Any], now: datetime, *, utc: bool) -> tuple[object, ...]
     return (
         row["name"],
         row["kind"],
-        status_words(row["status"], row["native_status"]),
+        status_words(row["status"], row["native_status"], presence),
         "" if row["health"] == "unknown" else row["health"],
         "" if presence == "present" else presence,
         f"{row['provider']}/{row['source']}",
@@ -127,11 +125,12 @@ def _row(row: dict[str, Any], now: datetime, *, utc: bool) -> tuple[object, ...]
     )
 
 
-def status_words(status: str, native: str) -> str:
-    """The normalised word, and the provider's own where it says more."""
+def status_words(status: str, native: str, presence: str = "present") -> str:
+    """The normalised word, and the provider's own where it says more; `was running` where nobody can say what it is."""
     if status == "unknown":
         return native or ""
-    return status if native.lower() in {"", status} else f"{status} ({native})"
+    told = status if native.lower() in {"", status} else f"{status} ({native})"
+    return told if presence == "present" else f"was {told}"
 
 
 def drift_words(row: dict[str, Any]) -> str:
@@ -140,7 +139,7 @@ def drift_words(row: dict[str, Any]) -> str:
     return "ok" if row.get("managed") else ""
 
 
-def chosen_fields(rows: list[dict[str, JsonValue]], fields: tuple[str, ...]) -> Table:
+def chosen_fields(rows: list[dict[str, JsonValue]], fields: tuple[str, ...]) -> Sheet:
     names = list(dict.fromkeys(name for row in rows for name in row)) if "*" in fields else fields
     columns = [Column(name.upper(), keep=name in {"key", "name"}) for name in names]
     return tables.table(columns, ([words.value(row.get(name)) for name in names] for row in rows))
@@ -168,7 +167,3 @@ def show(
         return
     answer, relations = ask(where, lambda answers: details.of(answers, query, RelationsQuery(key=what)))
     tables.show(*details.picture(answer, relations, utc=utc))
-
-
-def heading(text: str) -> Text:
-    return Text(text, style="bold")

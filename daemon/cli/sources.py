@@ -3,23 +3,22 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from daemon.cli import tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.progress import waiting
-from daemon.cli.tables import Column
+from daemon.cli.tables import Column, Sheet
 from schemas.queries import RefreshQuery, ReleaseQuery, SourceRow, SourcesAnswer, SourcesQuery
 
 _COLUMNS = (
     Column("SOURCE", keep=True),
     Column("STATUS", coloured=True),
     Column("RESOURCES", right=True),
-    Column("READ", right=False),
-    Column("NEXT"),
-    Column("AGENT"),
+    Column("READ"),
+    Column("NEXT", spare=1),
+    Column("AGENT", spare=2),
 )
 _SCOPES = (
     Column("SCOPE", keep=True),
@@ -137,7 +136,7 @@ def one(answer: SourcesAnswer, name: str) -> SourceRow:
     )
 
 
-def pictures(answer: SourcesAnswer, *, utc: bool = False) -> list[Text | Table | str]:
+def pictures(answer: SourcesAnswer, *, utc: bool = False) -> list[Text | Sheet | str]:
     """The list, and below it why some are not well."""
     if not answer.items:
         return ["no sources yet: `homelab up` finds what this machine has, `homelab config init` adds more"]
@@ -169,9 +168,9 @@ def _troubles(answer: SourcesAnswer) -> list[Text]:
     ]
 
 
-def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list[Text | Table | str]:
+def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list[Text | Sheet | str]:
     head = Text.assemble((words.plain(f"{row.provider}/{row.source}  "), "bold"), tables.text(row.status))
-    parts: list[Text | Table | str] = [head]
+    parts: list[Text | Sheet | str] = [head]
     parts += [f"  {row.detail}"] if row.detail else []
     beat = words.utc(row.heartbeat_at) if utc else words.ago(row.heartbeat_at, answer.as_of)
     parts.append(f"  {words.count(row.resources, 'resource')}; agent {row.agent or 'none'}, last heard of {beat}")

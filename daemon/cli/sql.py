@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 from pydantic import JsonValue
-from rich.table import Table
 
 from daemon.cli import tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, Where, ask
 from daemon.cli.exits import Failure, say, told
 from daemon.cli.progress import waiting
+from daemon.cli.tables import Sheet
 from schemas.queries import SqlAnswer, SqlQuery
 
 
@@ -90,7 +90,7 @@ def rendered(answer: SqlAnswer, form: Format) -> str:
     return ""
 
 
-def table(answer: SqlAnswer) -> Table:
+def table(answer: SqlAnswer) -> Sheet:
     numeric = ("INT", "DOUBLE", "FLOAT", "DECIMAL")
     columns = [
         tables.Column(name, right=any(word in kind for word in numeric), always=True)

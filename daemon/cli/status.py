@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Iterable
 
-from rich.table import Table
 from rich.text import Text
 
 from daemon.api.answers import Answers
 from daemon.cli import details, sources, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import told
-from daemon.cli.tables import Column
+from daemon.cli.tables import Column, Sheet
 from schemas.deviations import Severity
 from schemas.queries import (
     KindCount,
@@ -68,9 +67,9 @@ def together(whole: Whole) -> dict[str, object]:
     }
 
 
-def picture(whole: Whole, *, utc: bool = False) -> list[Text | Table | str]:
+def picture(whole: Whole, *, utc: bool = False) -> list[Text | Sheet | str]:
     daemon, overview, watched = whole
-    parts: list[Text | Table | str] = [Text(words.plain(overview.summary), style="bold"), "", *_daemon(daemon, utc=utc)]
+    parts: list[Text | Sheet | str] = [Text(words.plain(overview.summary), style="bold"), "", *_daemon(daemon, utc=utc)]
     parts += ["", *sources.pictures(watched, utc=utc)]
     if overview.counts:
         parts += ["", _counts(overview.counts)]
@@ -79,7 +78,7 @@ def picture(whole: Whole, *, utc: bool = False) -> list[Text | Table | str]:
     return parts
 
 
-def _daemon(daemon: StatusAnswer, *, utc: bool) -> list[Text | Table | str]:
+def _daemon(daemon: StatusAnswer, *, utc: bool) -> list[Text | Sheet | str]:
     up = words.utc(daemon.started_at) if utc else words.span(daemon.as_of - daemon.started_at)
     last = words.utc(daemon.last_message_at) if utc else words.ago(daemon.last_message_at, daemon.as_of)
     lag = f", {words.count(daemon.ingest_lag_messages, 'message')} behind" if daemon.ingest_lag_messages else ""
@@ -95,7 +94,7 @@ def _daemon(daemon: StatusAnswer, *, utc: bool) -> list[Text | Table | str]:
     ]
     if daemon.quarantined:
         refused = words.count(daemon.quarantined, "message")
-        lines.append(_line("quarantine", f"unknown {refused} could not be read: homelab sql 'from quarantine'"))
+        lines.append(_line("quarantine", f"{refused} could not be read: homelab sql 'from quarantine'"))
     return [*lines]
 
 
@@ -111,7 +110,7 @@ def _open(by_severity: dict[str, int]) -> str:
     return f"{words.count(sum(by_severity.values()), 'open deviation')}: {told}: homelab drift"
 
 
-def _counts(counts: Iterable[KindCount]) -> Table:
+def _counts(counts: Iterable[KindCount]) -> Sheet:
     rows = sorted(counts, key=lambda row: (row.provider, row.source, row.kind))
     return tables.table(
         _COUNTS,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import typer
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,6 +27,10 @@ STYLES = {
 }
 
 
+_GAP = 2
+_KEPT = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     title: str
@@ -36,6 +41,16 @@ class Column:
     """A cell is coloured by its first word."""
     always: bool = False
     """Shown even if every row is empty there."""
+    spare: int = 0
+    """Left out where the terminal is too narrow, the highest first; 0: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table before it is laid out for a width."""
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
 
 
 def console(*, width: int | None = None, colours: bool | None = None) -> Console:
@@ -58,35 +73,53 @@ def text(content: object) -> Text:
     return Text(shown, style=STYLES.get(shown.split(" ", 1)[0].rstrip("?:,"), ""))
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
-    """Lay out; a column that is empty in every row is left out."""
+def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Sheet:
+    """Make a table; a column that is empty in every row is left out."""
     shown = [[words.plain(cell) for cell in row] for row in rows]
-    used = [index for index in range(len(columns)) if columns[index].always or any(row[index] for row in shown)]
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    used = [i for i, column in enumerate(columns) if column.always or any(row[i] for row in shown)]
+    return Sheet([columns[i] for i in used], [[row[i] for i in used] for row in shown])
+
+
+def laid_out(sheet: Sheet, width: int) -> Table:
+    """Fit a table into ``width``: what can be spared goes first, then what is left is cut, names and keys last."""
+    used = list(range(len(sheet.columns)))
+    widths = [_width(sheet, index) for index in used]
+    while sum(widths[i] + _GAP for i in used) - _GAP > width:
+        spare = max(used, key=lambda i: sheet.columns[i].spare)
+        if not sheet.columns[spare].spare:
+            break
+        used.remove(spare)
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
     for index in used:
-        column = columns[index]
+        column = sheet.columns[index]
         made.add_column(
             column.title,
             justify="right" if column.right else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=_least(shown, index) if column.keep else None,
+            min_width=min(_KEPT, widths[index]) if column.keep else None,
         )
-    for row in shown:
-        made.add_row(*(text(row[i]) if columns[i].coloured else Text(row[i]) for i in used))
+    for row in sheet.rows:
+        made.add_row(*(text(row[i]) if sheet.columns[i].coloured else Text(row[i]) for i in used))
     return made
 
 
-def _least(rows: Sequence[Sequence[str]], index: int) -> int:
-    return min(60, max((len(row[index]) for row in rows), default=0))
+def _width(sheet: Sheet, index: int) -> int:
+    return max(cell_len(cell) for cell in (sheet.columns[index].title, *(row[index] for row in sheet.rows)))
 
 
-def show(*parts: Table | Text | str, to: Console | None = None) -> None:
+def show(*parts: Sheet | Text | str, to: Console | None = None) -> None:
     """Print; without trailing blanks."""
     screen = to or console()
     with screen.capture() as captured:
         for part in parts:
-            screen.print(Text(words.plain(part)) if isinstance(part, str) else part)
+            match part:
+                case Sheet():
+                    screen.print(laid_out(part, screen.width))
+                case str():
+                    screen.print(Text(words.plain(part)), soft_wrap=True)
+                case _:
+                    screen.print(part, soft_wrap=True)
     for line in captured.get().splitlines():
         typer.echo(line.rstrip(), color=True)
 

@@ -165,7 +165,7 @@ class FakeAnswers:
         first = int(query.cursor or 0)
         last = first + query.limit
         items = tuple(
-            {name: value for name, value in each.model_dump(mode="json").items() if name in (query.fields or (name,))}
+            {name: value for name, value in each.model_dump(mode="json").items() if name in _columns(query, name)}
             for each in found[first:last]
         )
         more = str(last) if last < len(found) else None
@@ -232,3 +232,7 @@ class FakeAnswers:
         rows = tuple((number, None, "x" * 100) for number in range(min(self.sql_rows, query.max_rows)))
         names, types = ("n", "nothing", "text"), ("INTEGER", "INTEGER", "VARCHAR")
         return q.SqlAnswer(columns=names, types=types, rows=rows, as_of=AT, elapsed_ms=1.5)
+
+
+def _columns(query: q.ResourcesQuery, name: str) -> tuple[str, ...]:
+    return query.fields if query.fields and "*" not in query.fields else (name,)

@@ -9,6 +9,7 @@ import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import yaml
 from nats.errors import Error as NatsError
@@ -73,7 +74,7 @@ async def _open(
                 user=login.user if login else None,
                 password=login.password if login else None,
                 user_credentials=str(creds) if creds else None,
-                inbox_prefix=roles.inbox(login.user) if login else "_INBOX",
+                inbox_prefix=_inbox(url, login),
                 max_reconnect_attempts=-1 if patient else 1,
                 reconnect_time_wait=_RETRY,  # type: ignore[arg-type]  # a float works and is meant
                 connect_timeout=_PING if patient else 1,
@@ -90,12 +91,19 @@ async def _open(
         ) from error
 
 
+def _inbox(url: str, login: Login | None) -> str:
+    user = login.user if login else urlsplit(url).username
+    return roles.inbox(user) if user else "_INBOX"
+
+
 async def _close(connection: Connection) -> None:
     """Send what is buffered and close; a server that neither answers nor reads is cut off."""
-    with suppress(TimeoutError, OSError, NatsError):
-        async with asyncio.timeout(_CLOSING):
-            if connection.is_connected:
+    try:
+        if connection.is_connected:
+            async with asyncio.timeout(_CLOSING):
                 await connection.flush(timeout=1)
+    except (TimeoutError, OSError, NatsError):
+        connection.cut()
     with suppress(TimeoutError, OSError, NatsError):
         async with asyncio.timeout(_CLOSING):
             await connection.close()

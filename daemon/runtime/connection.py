@@ -61,6 +61,14 @@ class Connection(Client):
         await self.ended.wait()
         raise BusClosed(f"the connection to {self.address} was closed: {self.trouble or 'by this process'}")
 
+    def cut(self) -> None:
+        """Give up what is buffered and drop the line: a server that does not read would hold up closing for ever."""
+        self._pending.clear()
+        self._pending_data_size = 0
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
     def established(self) -> None:
         self._was_up = True
         self.up.set()

@@ -49,7 +49,7 @@ class Publisher:
         self._waiting: dict[str, tuple[str, asyncio.Future[Msg]]] = {}
         self._listening = asyncio.Lock()
         self._subscribed = False
-        self._failing = False
+        self._struggling: set[str] = set()
         client.listeners.add(self)
 
     async def publish(self, subject: str, data: bytes, *, msg_id: str, ttl: timedelta | None = None) -> None:
@@ -61,17 +61,22 @@ class Publisher:
         headers = {"Nats-Msg-Id": msg_id}
         if ttl is not None:
             headers["Nats-TTL"] = str(max(1, round(ttl.total_seconds())))
+        try:
+            await self._until_stored(subject, data, headers)
+        finally:
+            self._settle(headers["Nats-Msg-Id"])
+
+    async def _until_stored(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         pause = _FIRST_PAUSE
         while True:
-            await self._connected()
             try:
                 await self._attempt(subject, data, headers)
             except _NotNow as error:
-                self._fails(subject, error)
+                self._struggle(headers["Nats-Msg-Id"], subject, error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
+                await self._client.up.wait()
             else:
-                self._works()
                 return
 
     def refused(self, subject: str) -> None:
@@ -88,21 +93,18 @@ class Publisher:
         if len(data) + _HEADER_ROOM > self._client.max_payload:
             raise TooLarge(f"{subject}: {len(data)} bytes, and the server takes {self._client.max_payload}")
 
-    async def _connected(self) -> None:
-        if not self._client.is_connected:
-            self._fails("", _NotNow("not connected"))
-            await self._client.up.wait()
+    async def _attempt(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         if self._client.is_closed:
             raise BusClosed(f"the connection to {self._client.address} is closed")
-
-    async def _attempt(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
+        if not self._client.is_connected:
+            raise _NotNow("not connected")
         await self._listen()
         number = str(next(self._numbers))
         ack: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._waiting[number] = (subject, ack)
         try:
             async with asyncio.timeout(_ACK_WAIT):
-                await self._client.publish(subject, data, reply=f"{self._inbox}.{number}", headers=headers)
+                await self._send(subject, data, f"{self._inbox}.{number}", headers)
                 _judge(subject, await ack)
         except MaxPayloadError as error:
             raise TooLarge(f"{subject}: {len(data)} bytes") from error
@@ -112,6 +114,14 @@ class Publisher:
             raise _NotNow(str(error)) from error
         finally:
             del self._waiting[number]
+
+    async def _send(self, subject: str, data: bytes, reply: str, headers: dict[str, str]) -> None:
+        """The client's ``publish`` swallows a cancellation while the server does not read; here it counts."""
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        await self._client.publish(subject, data, reply=reply, headers=headers)
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
     async def _listen(self) -> None:
         if not self._subscribed:
@@ -125,15 +135,17 @@ class Publisher:
         if waiting and not waiting[1].done():
             waiting[1].set_result(msg)
 
-    def _fails(self, subject: str, reason: Exception) -> None:
-        if not self._failing:
-            self._failing = True
+    def _struggle(self, msg_id: str, subject: str, reason: Exception) -> None:
+        if not self._struggling:
             log.warning("publishing_waits", subject=subject, reason=str(reason), url=self._client.address)
+        self._struggling.add(msg_id)
 
-    def _works(self) -> None:
-        if self._failing:
-            self._failing = False
-            log.info("publishing_works_again", url=self._client.address)
+    def _settle(self, msg_id: str) -> None:
+        """The outage is over when the last message that suffered from it is stored."""
+        if msg_id in self._struggling:
+            self._struggling.discard(msg_id)
+            if not self._struggling:
+                log.info("publishing_works_again", url=self._client.address)
 
 
 def _judge(subject: str, answer: Msg) -> None:

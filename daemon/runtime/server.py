@@ -53,15 +53,25 @@ def binary() -> Path:
 
 
 class EmbeddedServer:
-    """``async with`` starts it and ends it; ``run()`` keeps it alive meanwhile.  Start it from the main thread."""
+    """``async with`` starts it and ends it; ``run()`` keeps it alive meanwhile.  Start it from the main thread.
+
+    ``port`` 0 takes any free one; ``patience`` is how many seconds it has to stop when asked.
+    """
 
     def __init__(
-        self, state: Path, *, host: str = "127.0.0.1", port: int = 4222, sources: Iterable[SourceRef] = ()
+        self,
+        state: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 4222,
+        sources: Iterable[SourceRef] = (),
+        patience: float = _STOP,
     ) -> None:
         self._home = state / "nats"
         self._host = host
         self._port = port
         self._sources = tuple(sources)
+        self._patience = patience
         self._process: asyncio.subprocess.Process | None = None
         self.logins: Mapping[str, Login] = {}
         """By role."""
@@ -142,7 +152,7 @@ class EmbeddedServer:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            async with asyncio.timeout(_STOP):
+            async with asyncio.timeout(self._patience):
                 await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):

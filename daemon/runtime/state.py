@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 from pydantic import ValidationError
 
+from daemon.runtime.secrets import environment
 from schemas.running import RUN_FILE, Run
 
 _LOCK_FILE = "lock"
@@ -27,7 +28,7 @@ class NotRunning(Exception):
     """Nothing runs on this state directory.  The text says how that is known."""
 
 
-def directory(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+def directory(explicit: Path | None, environ: Mapping[str, str] | None = None) -> Path:
     """Return the state directory, made for us alone if it was not there.
 
     The one named, ``$HOMELAB_STATE``, ``$STATE_DIRECTORY`` (systemd), else ``homelab`` in the XDG state home.
@@ -42,8 +43,9 @@ def directory(explicit: Path | None, environ: Mapping[str, str]) -> Path:
     return path
 
 
-def locate(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+def locate(explicit: Path | None, environ: Mapping[str, str] | None = None) -> Path:
     """Return the state directory, which need not exist."""
+    environ = environment() if environ is None else environ
     if explicit is not None:
         return explicit.expanduser().absolute()
     if named := environ.get("HOMELAB_STATE"):

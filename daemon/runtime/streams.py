@@ -28,6 +28,7 @@ from schemas import subjects
 log = structlog.get_logger(__name__)
 
 _FETCH = 5.0
+_FORGOTTEN = 30.0
 
 
 def _seconds(**time: float) -> float:
@@ -120,15 +121,8 @@ async def latest(client: Client, only: str, *, name: str, batch: int = 500) -> A
     js = client.jetstream()
     with suppress(NotFoundError):
         await js.delete_consumer(str(INVENTORY.name), name)  # of a process that was killed while it read
-    last = ConsumerConfig(
-        name=name,
-        filter_subject=only,
-        deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
-        ack_policy=AckPolicy.NONE,
-        inactive_threshold=30,
-        mem_storage=True,
-    )
-    left = (await js.add_consumer(str(INVENTORY.name), last)).num_pending or 0
+    consumer = last_of_each(only, name=name)
+    left = (await js.add_consumer(str(INVENTORY.name), consumer)).num_pending or 0
     reader = await js.pull_subscribe_bind(consumer=name, stream=str(INVENTORY.name))
     try:
         while left:
@@ -139,6 +133,17 @@ async def latest(client: Client, only: str, *, name: str, batch: int = 500) -> A
         await reader.unsubscribe()
         with suppress(NotFoundError):
             await js.delete_consumer(str(INVENTORY.name), name)
+
+
+def last_of_each(only: str, *, name: str) -> ConsumerConfig:
+    return ConsumerConfig(
+        name=name,
+        filter_subject=only,
+        deliver_policy=DeliverPolicy.LAST_PER_SUBJECT,
+        ack_policy=AckPolicy.NONE,
+        inactive_threshold=_FORGOTTEN,
+        mem_storage=True,
+    )
 
 
 async def ensure(client: Client) -> None:

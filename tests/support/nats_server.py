@@ -17,6 +17,9 @@ class Server(EmbeddedServer):
         process.kill()
         await process.wait()
 
+    def signal(self, number: int) -> None:
+        self._running().send_signal(number)
+
     async def restart(self) -> None:
         """Start it again where it was."""
         await self.stop()
@@ -25,5 +28,5 @@ class Server(EmbeddedServer):
 
 @asynccontextmanager
 async def nats_server(store: Path, *, sources: Iterable[SourceRef] = (), port: int = 0) -> AsyncIterator[Server]:
-    async with Server(store, port=port, sources=sources) as server:
+    async with Server(store, port=port, sources=sources, patience=2) as server:
         yield server

@@ -132,7 +132,7 @@ def _announces(program: str, word: str) -> bool:
 
 def _argument(program: str, word: str) -> str:
     name, equals, content = word.partition("=")
-    if equals and re.fullmatch(r"-{0,2}[\w.-]+", name):
+    if equals and re.fullmatch(r"-{0,2}[\w.-]+", name) and not re.search(r"\s", content):
         return f"{name}={value(name.lstrip('-'), content)}"
     if word[:2] in _SHORT_FLAGS and len(word) > len("-p") and program in _SHORT_FLAGS[word[:2]]:
         return f"{word[:2]}{REDACTED}"

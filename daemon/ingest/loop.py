@@ -17,16 +17,13 @@ from nats.aio.client import Client
 
 from daemon.ingest import apply
 from daemon.ingest.apply import Applied
-from daemon.ingest.messages import AHEAD, Message
+from daemon.ingest.messages import Message
 from daemon.ingest.reader import Batch, Reader, Start
 from daemon.runtime.clock import Clock
 from daemon.runtime.metrics import Metrics
-from daemon.store import cursors, quarantine, samples
+from daemon.store import cursors
 from daemon.store.cursors import Cursor
 from daemon.store.database import Connection, Database, StoreUnavailable
-from daemon.store.quarantine import Refusal
-from schemas.events import MetricsBatch
-from schemas.resources import SourceRef
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
@@ -86,7 +83,7 @@ class InventoryIngest:
         self.reader = Reader(self.bus, "INVENTORY")
 
     async def run(self) -> NoReturn:
-        start = await self.database.read(partial(_start, stream=self.reader.stream))
+        start = await self.database.read(partial(start_of, stream=self.reader.stream))
         self.progress.sequence = start.sequence if start else 0
         writing = Writing(self.database, self.progress)
         async for batch in self.reader.batches(start):
@@ -123,45 +120,7 @@ class InventoryIngest:
                 self.metrics.applied.labels(name).inc(count)
 
 
-@dataclass(slots=True)
-class MetricsIngest:
-    bus: Client
-    database: Database
-    clock: Clock
-    progress: Progress = field(default_factory=Progress)
-    reader: Reader = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.reader = Reader(self.bus, "METRICS", linger=0.5)
-
-    async def run(self) -> NoReturn:
-        start = await self.database.read(partial(_start, stream=self.reader.stream))
-        writing = Writing(self.database, self.progress)
-        async for batch in self.reader.batches(start):
-            self.reader.gaps.clear()  # samples may be lost, and are not asked for again
-            await writing.write(partial(self._store, batch=batch))
-        raise AssertionError("an endless read has ended")
-
-    def _store(self, con: Connection, batch: Batch) -> None:
-        now, taken, refused = self.clock.now(), [], []
-        for message in batch.messages:
-            try:
-                said = MetricsBatch.model_validate_json(message.data)
-            except ValueError as error:
-                reason = f"not a batch of samples ({type(error).__name__})"
-                sequence = message.metadata.sequence.stream
-                refused.append(Refusal(now, self.reader.stream, sequence, message.subject, reason, message.data))
-            else:
-                prefix = f"{SourceRef(provider=said.provider, name=said.source)}/"
-                taken += [
-                    sample for sample in said.samples if sample.key.startswith(prefix) and sample.at <= now + AHEAD
-                ]
-        samples.put(con, taken)
-        quarantine.put(con, refused)
-        cursors.move(con, Cursor(self.reader.stream, batch.created_at, batch.last_sequence))
-
-
-def _start(con: Connection, stream: str) -> Start | None:
+def start_of(con: Connection, stream: str) -> Start | None:
     cursor = cursors.cursor(con, stream)
     return Start(cursor.created_at, cursor.sequence) if cursor else None
 

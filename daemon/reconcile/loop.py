@@ -5,7 +5,7 @@ ordinary one are the same code.  Reading and judging are a reader's work; the wr
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -54,13 +54,16 @@ class Cycle:
 
 @dataclass(slots=True)
 class Reconciler:
-    """``unmanaged`` are the sources (``<provider>/<name>``) in which what nobody expects is a deviation."""
+    """``unmanaged`` are the sources (``<provider>/<name>``) in which what nobody expects is a deviation.
+
+    ``announced`` is called when there is something to send.
+    """
 
     database: Database
     clock: Clock
+    announced: Callable[[], None] = lambda: None
     unmanaged: frozenset[str] = frozenset()
     every: timedelta = timedelta(minutes=5)
-    announced: asyncio.Event = field(default_factory=asyncio.Event)
     _marks: Marks = field(default_factory=lambda: Marks(everything=True))
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -97,7 +100,7 @@ class Reconciler:
                 await asyncio.sleep(_RETRY)
                 continue
             if cycle.settled.transitions:
-                self.announced.set()
+                self.announced()
             return cycle
 
     def _judge(self, con: Connection, marks: Marks, now: datetime) -> Cycle:

@@ -103,14 +103,23 @@ def take_parts(con: Connection, scan: str) -> dict[int, dict[str, str]]:
     return {part: orjson.loads(manifest) for part, manifest in found}
 
 
-def mark_late(con: Connection, *, now: datetime, intervals: float = 3) -> list[ScopeKey]:
-    """Turn scopes that have not been heard of for ``intervals`` of theirs to ``late``; return which."""
+_LATE = "status IN ('ok', 'held') AND last_attempt_at + to_seconds(? * interval_seconds + 1) < ?::TIMESTAMPTZ"
+LATE_INTERVALS = 3
+
+
+def any_late(con: Connection, *, now: datetime) -> bool:
+    """Whether there is a scope that nothing was heard of for three of its intervals, and that is not marked so."""
+    row = con.execute(f"SELECT count(*) FROM scopes_ WHERE {_LATE}", [LATE_INTERVALS, now]).fetchone()
+    return bool(row and row[0])
+
+
+def mark_late(con: Connection, *, now: datetime) -> list[ScopeKey]:
+    """Turn those to ``late``; return which."""
     found = con.execute(
         "UPDATE scopes_ SET status = 'late', detail = 'nothing was heard of its agent for '"
         " || (epoch(?::TIMESTAMPTZ - last_attempt_at))::BIGINT || ' s; is it running?'"
-        " WHERE status IN ('ok', 'held') AND last_attempt_at + to_seconds(? * interval_seconds + 1) < ?::TIMESTAMPTZ"
-        " RETURNING provider, source, scope",
-        [now, intervals, now],
+        f" WHERE {_LATE} RETURNING provider, source, scope",
+        [now, LATE_INTERVALS, now],
     ).fetchall()
     return [(provider, source, scope) for provider, source, scope in found]
 

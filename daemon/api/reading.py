@@ -1,0 +1,233 @@
+"""The questions that read the store.  Each is one visit of a reader; nothing here writes or waits."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from daemon.api.answers import Refused
+from daemon.reconcile.severity import at_least
+from daemon.runtime.clock import Clock
+from daemon.store import deviations, expectations
+from daemon.store.database import Connection, Database
+from daemon.store.views import history, relations, resources, sources
+from schemas import queries as q
+from schemas.resources import Key
+
+BYTES_FOR_ITEMS = 200_000
+"""Of an answer; what does not fit goes to the next page."""
+_RAW_SPAN = timedelta(hours=6)
+_5M_SPAN = timedelta(days=7)
+_RAW_STEP = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    database: Database
+    clock: Clock
+
+    async def overview(self, query: q.OverviewQuery) -> q.OverviewAnswer:
+        return await self.database.read(lambda con: _overview(con, query, self.clock.now()))
+
+    async def sources(self, query: q.SourcesQuery) -> q.SourcesAnswer:
+        return await self.database.read(lambda con: _sources(con, query, self.clock.now()))
+
+    async def resources(self, query: q.ResourcesQuery) -> q.ResourcesAnswer:
+        return await self.database.read(lambda con: _resources(con, query, self.clock.now()))
+
+    async def resource(self, query: q.ResourceQuery) -> q.ResourceAnswer:
+        return await self.database.read(lambda con: _resource(con, query, self.clock.now()))
+
+    async def relations(self, query: q.RelationsQuery) -> q.RelationsAnswer:
+        return await self.database.read(lambda con: _relations(con, query, self.clock.now()))
+
+    async def events(self, query: q.EventsQuery) -> q.EventsAnswer:
+        return await self.database.read(lambda con: _events(con, query, self.clock.now()))
+
+    async def deviations(self, query: q.DeviationsQuery) -> q.DeviationsAnswer:
+        return await self.database.read(lambda con: _deviations(con, query, self.clock.now()))
+
+    async def metrics(self, query: q.MetricsQuery) -> q.MetricsAnswer:
+        return await self.database.read(lambda con: _metrics(con, query, self.clock.now()))
+
+
+def _overview(con: Connection, query: q.OverviewQuery, now: datetime) -> q.OverviewAnswer:
+    drawn_on = sources.provenance(con, None, None, now=now)
+    open_now = history.open_by_severity(con)
+    return q.OverviewAnswer(
+        as_of=now, sources=drawn_on, summary=summary(drawn_on, open_now), counts=sources.counts(con),
+        open_deviations=open_now,
+        worst=tuple(history.found_deviations(con, q.DeviationsQuery(), (), limit=10)),
+        recent=tuple(history.events(con, q.EventsQuery(), limit=query.changes)),
+    )  # fmt: skip
+
+
+def summary(drawn_on: tuple[q.Provenance, ...], open_now: dict[str, int]) -> str:
+    """Is everything as it should be?  Pure, one or two sentences."""
+    if not drawn_on:
+        return "Nothing is watched yet."
+    unread = [one.source for one in drawn_on if not one.complete and one.status != "new"]
+    count = sum(open_now.values())
+    worst = next((severity for severity, number in open_now.items() if number), "")
+    if count:
+        first = f"{count} open deviation{'s' * (count > 1)}, the worst {worst}."
+    else:
+        first = "Nothing differs from what is expected."
+    if unread:
+        return f"{first} Not everything could be read: {', '.join(unread)}."
+    return first
+
+
+def _sources(con: Connection, query: q.SourcesQuery, now: datetime) -> q.SourcesAnswer:
+    provider, source = _source_of(query.provider, query.source)
+    items = sources.sources(con, provider, source, now=now)
+    if source is not None and not items:
+        raise _no_source(con, source)
+    drawn_on = sources.provenance(con, provider, source, now=now)
+    return q.SourcesAnswer(as_of=now, sources=drawn_on, total=len(items), items=tuple(items))
+
+
+def _resources(con: Connection, query: q.ResourcesQuery, now: datetime) -> q.ResourcesAnswer:
+    columns = _columns(query.fields)
+    provider, source = _source_of(query.provider, query.source)
+    query = query.model_copy(update={"provider": provider, "source": source})
+    chosen = resources.condition(query, include_gone=query.include_gone)
+    keys = resources.keys(con, chosen, after=query.cursor, limit=query.limit + 1)
+    total = resources.count(con, chosen) if len(keys) > query.limit or query.cursor else len(keys)
+    more = len(keys) > query.limit
+    rows = resources.fetch(con, keys[: query.limit], columns)
+    fitting = _fitting(rows)
+    more = more or fitting < len(rows)
+    rows = rows[:fitting]
+    hint = ""
+    if more:
+        hint = f"{len(rows)} of {total}: pass next_cursor as cursor for the next page, or narrow the selection"
+    return q.ResourcesAnswer(
+        as_of=now, sources=sources.provenance(con, provider, source, now=now), total=total, items=tuple(rows),
+        next_cursor=keys[fitting - 1] if more and fitting else None, hint=hint,
+    )  # fmt: skip
+
+
+def _columns(asked: tuple[str, ...]) -> tuple[str, ...]:
+    if not asked:
+        return resources.USUAL
+    if "*" in asked:
+        return resources.ALL
+    if unknown := [name for name in asked if name not in resources.ALL]:
+        raise Refused("bad_query", f"no such field: {', '.join(unknown)}", candidates=resources.ALL)
+    return tuple(dict.fromkeys(("key", *asked)))
+
+
+def _fitting(rows: list[dict[str, object]]) -> int:
+    """How many of the first rows fit into one answer; at least one."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += len(str(row))
+        if size > BYTES_FOR_ITEMS:
+            return max(1, number)
+    return len(rows)
+
+
+def _resource(con: Connection, query: q.ResourceQuery, now: datetime) -> q.ResourceAnswer:
+    key = one_key(con, query.key)
+    row = resources.fetch(con, [key])[0]
+    expected = expectations.fetch(con, [key]).get(key)
+    part = Key.parse(key)
+    return q.ResourceAnswer(
+        as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now),
+        resource=q.ResourceRow.model_validate(row), deviations=tuple(deviations.still_open(con, [key])),
+        expected={path: owned.value for path, owned in expected.fields.items()} if expected else None,
+        events=tuple(history.events(con, q.EventsQuery(key=key), limit=query.events)),
+    )  # fmt: skip
+
+
+def one_key(con: Connection, text: str) -> str:
+    """Return the one key that ``text`` means; raises ``Refused``."""
+    found = resources.named(con, text)
+    if not found:
+        close = tuple(resources.alike(con, text))
+        raise Refused("not_found", f"no resource is called {text!r}", candidates=close)
+    if len(found) > 1:
+        raise Refused("ambiguous", f"{len(found)} resources are called {text!r}: use a key", candidates=tuple(found))
+    return found[0]
+
+
+def _relations(con: Connection, query: q.RelationsQuery, now: datetime) -> q.RelationsAnswer:
+    key = one_key(con, query.key)
+    part = Key.parse(key)
+    edges = relations.edges(con, key, query.depth)
+    full = len(edges) >= relations.MAX_EDGES
+    return q.RelationsAnswer(
+        as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now), key=key, edges=tuple(edges),
+        hint=f"only the first {relations.MAX_EDGES} edges: ask with a smaller depth" if full else "",
+    )  # fmt: skip
+
+
+def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAnswer:
+    _cursor_number(query.cursor)
+    provider, source = _source_of(query.provider, query.source)
+    query = query.model_copy(update={"provider": provider, "source": source})
+    found = history.events(con, query, limit=query.limit + 1)
+    total = history.count_events(con, query)
+    items = found[: query.limit]
+    more = len(found) > query.limit
+    return q.EventsAnswer(
+        as_of=now, sources=sources.provenance(con, provider, source, now=now), total=total, items=tuple(items),
+        next_cursor=str(items[-1].seq) if more else None,
+        hint=f"{len(items)} of {total}: pass next_cursor as cursor for the next page" if more else "",
+    )  # fmt: skip
+
+
+def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime) -> q.DeviationsAnswer:
+    passed = _cursor_number(query.cursor)
+    provider, source = _source_of(query.provider, query.source)
+    query = query.model_copy(update={"provider": provider, "source": source})
+    severities = tuple(map(str, at_least(query.severity))) if query.severity else ()
+    found = history.found_deviations(con, query, severities, limit=query.limit + 1)
+    total = history.count_deviations(con, query, severities)
+    more = len(found) > query.limit
+    items = found[: query.limit]
+    return q.DeviationsAnswer(
+        as_of=now, sources=sources.provenance(con, provider, source, now=now), total=total, items=tuple(items),
+        next_cursor=str(passed + len(items)) if more else None,
+        hint=f"{len(items)} of {total}: pass next_cursor as cursor for the next page" if more else "",
+    )  # fmt: skip
+
+
+def _metrics(con: Connection, query: q.MetricsQuery, now: datetime) -> q.MetricsAnswer:
+    key = one_key(con, query.key)
+    since, until = query.since or now - timedelta(hours=1), query.until or now
+    if until <= since:
+        raise Refused("bad_query", "until must be later than since")
+    resolution = query.resolution
+    if resolution == "auto":
+        wide = until - since
+        resolution = "raw" if wide <= _RAW_SPAN else "5m" if wide <= _5M_SPAN else "1h"
+    least = {"raw": _RAW_STEP, "5m": timedelta(minutes=5), "1h": timedelta(hours=1)}[resolution]
+    step = max(least, timedelta(seconds=round((until - since).total_seconds() / query.max_points)))
+    table = {"raw": "samples", "5m": "samples_5m", "1h": "samples_1h"}[resolution]
+    found = history.series(con, key, query.metric, history.Span(since, until, table, step))
+    part = Key.parse(key)
+    return q.MetricsAnswer(
+        as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now), key=key, resolution=resolution,
+        series=tuple(found), hint="" if found else "no samples in this time: widen since and until",
+    )  # fmt: skip
+
+
+def _cursor_number(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not cursor.isdecimal():
+        raise Refused("bad_query", "cursor: pass next_cursor of the page before, unchanged")
+    return int(cursor)
+
+
+def _source_of(provider: str | None, source: str | None) -> tuple[str | None, str | None]:
+    """Accept ``<provider>/<name>`` where a source's name is asked for."""
+    if source is not None and "/" in source:
+        first, _, name = source.partition("/")
+        return provider or first, name
+    return provider, source
+
+
+def _no_source(con: Connection, text: str) -> Refused:
+    names = tuple(f"{provider}/{name}" for provider, name in sources.all_names(con))
+    return Refused("not_found", f"no source is called {text!r}", candidates=names)

@@ -1,0 +1,108 @@
+"""Answers from the store: lives in the daemon, which alone may open the file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from daemon.api.answers import Refused
+from daemon.api.intents import Intents
+from daemon.api.reading import Reading
+from daemon.runtime.clock import Clock
+from daemon.store.database import Connection, Database
+from daemon.store.sandbox import errors as sql
+from daemon.store.sandbox.sandbox import Sandbox
+from daemon.store.views import history, sources
+from schemas import queries as q
+
+_SQL_CODES: tuple[tuple[type[sql.SqlError], str], ...] = (
+    (sql.SqlRefused, "refused"),
+    (sql.SqlTimeout, "timeout"),
+    (sql.SqlTooLarge, "too_large"),
+    (sql.SqlBusy, "busy"),
+    (sql.SqlFailed, "bad_query"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How ingest and bus are at this moment; the store cannot know."""
+
+    ingest_state: str
+    ingest_detail: str
+    sequence: int
+    lag_messages: int
+    last_message_at: datetime | None
+    bus_url: str
+    bus_reconnects: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAnswers:
+    """Implements ``daemon.api.answers.Answers``."""
+
+    database: Database
+    clock: Clock
+    reading: Reading
+    intents: Intents
+    sandbox: Sandbox
+    standing: Callable[[], Standing]
+    version: str
+    pid: int
+    started_at: datetime
+
+    async def overview(self, query: q.OverviewQuery) -> q.OverviewAnswer:
+        return await self.reading.overview(query)
+
+    async def sources(self, query: q.SourcesQuery) -> q.SourcesAnswer:
+        return await self.reading.sources(query)
+
+    async def resources(self, query: q.ResourcesQuery) -> q.ResourcesAnswer:
+        return await self.reading.resources(query)
+
+    async def resource(self, query: q.ResourceQuery) -> q.ResourceAnswer:
+        return await self.reading.resource(query)
+
+    async def relations(self, query: q.RelationsQuery) -> q.RelationsAnswer:
+        return await self.reading.relations(query)
+
+    async def events(self, query: q.EventsQuery) -> q.EventsAnswer:
+        return await self.reading.events(query)
+
+    async def deviations(self, query: q.DeviationsQuery) -> q.DeviationsAnswer:
+        return await self.reading.deviations(query)
+
+    async def metrics(self, query: q.MetricsQuery) -> q.MetricsAnswer:
+        return await self.reading.metrics(query)
+
+    async def adopt(self, query: q.AdoptQuery) -> q.AdoptAnswer:
+        return await self.intents.adopt(query)
+
+    async def refresh(self, query: q.RefreshQuery) -> q.RefreshAnswer:
+        return await self.intents.refresh(query)
+
+    async def release(self, query: q.ReleaseQuery) -> q.ReleaseAnswer:
+        return await self.intents.release(query)
+
+    async def query(self, query: q.SqlQuery) -> q.SqlAnswer:
+        try:
+            return await self.sandbox.query(query)
+        except sql.SqlError as error:
+            code = next((code for kind, code in _SQL_CODES if isinstance(error, kind)), "failed")
+            raise Refused(code, str(error)) from error
+
+    async def status(self, query: q.StatusQuery) -> q.StatusAnswer:
+        del query  # nothing to choose yet
+        return await self.database.read(partial(self._status, now=self.clock.now(), standing=self.standing()))
+
+    def _status(self, con: Connection, now: datetime, standing: Standing) -> q.StatusAnswer:
+        figures = sources.figures(con)
+        return q.StatusAnswer(
+            as_of=now, sources=sources.provenance(con, None, None, now=now), version=self.version,
+            started_at=self.started_at, pid=self.pid, ingest_state=standing.ingest_state,
+            ingest_detail=standing.ingest_detail, ingest_sequence=standing.sequence,
+            ingest_lag_messages=standing.lag_messages, last_message_at=standing.last_message_at,
+            quarantined=figures["quarantined"], late_messages=figures["late_messages"], resources=figures["resources"],
+            open_deviations=history.open_by_severity(con), store_bytes=self.database.bytes(),
+            store_path=str(self.database.path), bus_url=standing.bus_url, bus_reconnects=standing.bus_reconnects,
+        )  # fmt: skip

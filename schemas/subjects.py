@@ -33,7 +33,10 @@ def encode(text: str) -> str:
     """Make any text one subject token: `. * > %`, white space and non-ASCII are percent-encoded."""
     if not text:
         raise BadSubject("an empty text cannot be a subject token")
-    token = _ENCODED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)
+    try:
+        token = _ENCODED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)
+    except UnicodeEncodeError as error:
+        raise BadSubject("half a character (a lone surrogate) cannot be sent") from error
     if len(token) > _MAX_TOKEN:
         raise BadSubject(f"a subject token of {len(token)} characters is too long")
     return token

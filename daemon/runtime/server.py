@@ -80,7 +80,8 @@ class EmbeddedServer:
 
     @property
     def url(self) -> str:
-        return f"nats://{'127.0.0.1' if self._host in ('0.0.0.0', '::') else self._host}:{self._port}"  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - how to reach it
+        return f"nats://{f'[{host}]' if host.count(':') > 1 and host[0] != '[' else host}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -135,13 +136,16 @@ class EmbeddedServer:
 
     async def _start_again(self, pause: float) -> float:
         """Try until it runs; returns the pause before the next restart."""
+        said = ""
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
             try:
                 await self.start()
             except ServerFailed as error:
-                log.warning("nats_server_does_not_start", error=str(error))
+                if str(error) != said:
+                    log.warning("nats_server_does_not_start", error=str(error))
+                said = str(error)
             else:
                 return pause
 
@@ -178,9 +182,9 @@ class EmbeddedServer:
 
     async def _listening(self, process: asyncio.subprocess.Process, log_from: int) -> int:
         """Wait for the file in which the server says that it is ready, and where."""
-        ports = self._home / f"nats-server_{process.pid}.ports"
         while process.returncode is None:
-            with contextlib.suppress(FileNotFoundError, ValueError, LookupError):
+            with contextlib.suppress(StopIteration, ValueError, LookupError):
+                ports = next(self._home.glob(f"*_{process.pid}.ports"))
                 return int(json.loads(ports.read_text())["nats"][0].rpartition(":")[2])
             await asyncio.sleep(0.01)
         raise self._why(process.returncode, log_from)

@@ -126,7 +126,12 @@ async def latest(client: Client, only: str, *, name: str, batch: int = 500) -> A
     reader = await js.pull_subscribe_bind(consumer=name, stream=str(INVENTORY.name))
     try:
         while left:
-            for message in await reader.fetch(min(left, batch), timeout=_FETCH):
+            try:
+                messages = await reader.fetch(min(left, batch), timeout=_FETCH)
+            except TimeoutError:  # what was pending has been replaced or has expired meanwhile; or the server is away
+                left = (await reader.consumer_info()).num_pending or 0
+                continue
+            for message in messages:
                 left = message.metadata.num_pending
                 yield message
     finally:

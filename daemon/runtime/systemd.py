@@ -1,6 +1,7 @@
-"""Telling systemd how we are: one datagram each, nothing when not under systemd."""
+"""Telling systemd how we are: one datagram each, nothing when not under systemd or when it does not listen."""
 
 import socket
+from contextlib import suppress
 
 from daemon.runtime.secrets import environment
 
@@ -12,5 +13,5 @@ def notify(*state: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.sendto("\n".join(state).encode(), address)

@@ -5,7 +5,7 @@ from daemon.store.database import Connection
 from schemas.audit import Audited
 
 _COLUMNS = {
-    "at": "TIMESTAMPTZ",
+    "asked_at": "TIMESTAMPTZ",
     "class": "VARCHAR",
     "question": "VARCHAR",
     "who": "VARCHAR",
@@ -21,7 +21,7 @@ def put(con: Connection, entries: list[Audited]) -> None:
         _COLUMNS,
         [
             {
-                "at": one.time, "class": one.question_class, "question": one.question, "who": one.who,
+                "asked_at": one.time, "class": one.question_class, "question": one.question, "who": one.who,
                 "outcome": one.outcome, "query": one.query,
             }
             for one in entries

@@ -135,10 +135,10 @@ def log(con: Connection, entries: Sequence[LogRow]) -> None:
     """Append to ``state_log`` in this order; ``seq`` has no holes."""
     if not entries:
         return
-    names = ", ".join(LOG_COLUMNS)
+    names = ", ".join(map(rows.quoted, LOG_COLUMNS))
     con.execute(
         f"INSERT INTO state_log (seq, {names})"
-        f" SELECT base + i, {', '.join(f'r.{name}' for name in LOG_COLUMNS)}"
+        f" SELECT base + i, {', '.join(f'r.{rows.quoted(name)}' for name in LOG_COLUMNS)}"
         f" FROM (SELECT unnest(l) AS r, generate_subscripts(l, 1) AS i"
         f" FROM (SELECT from_json(?::JSON, '{rows.structure(LOG_COLUMNS)}') AS l)),"
         " (SELECT coalesce(max(seq), 0) AS base FROM state_log)",

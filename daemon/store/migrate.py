@@ -20,7 +20,9 @@ def migrations() -> list[tuple[int, str]]:
 
 
 def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute("CREATE TABLE IF NOT EXISTS migrations_ (number INTEGER NOT NULL, at TIMESTAMPTZ NOT NULL)")
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS migrations_ (number INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)"
+    )
     row = connection.execute("SELECT coalesce(max(number), 0) FROM migrations_").fetchone()
     done: int = row[0] if row else 0
     known = migrations()

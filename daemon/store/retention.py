@@ -6,12 +6,12 @@ from daemon.store.database import Connection
 from schemas.config import RetentionConfig
 
 _TABLES = {
-    "samples": "at",
-    "samples_5m": "at",
-    "samples_1h": "at",
+    "samples": "sampled_at",
+    "samples_5m": "sampled_at",
+    "samples_1h": "sampled_at",
     "scans": "observed_at",
-    "state_log": "at",
-    "quarantine": "at",
+    "state_log": '"at"',
+    "quarantine": "refused_at",
 }
 
 

@@ -18,13 +18,18 @@ def structure(columns: dict[str, str]) -> str:
     return json.dumps([{name: _NESTED.get(kind, kind) for name, kind in columns.items()}])
 
 
+def quoted(name: str) -> str:
+    """A column's name as SQL takes it: some good names (``at``) are words of the language."""
+    return f'"{name}"'
+
+
 def insert(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], rows: Sequence[Any]) -> None:
     """Append ``rows`` (mappings or dataclasses) to ``table``."""
     if rows:
-        names = ", ".join(columns)
+        names = ", ".join(map(quoted, columns))
         con.execute(
             f"INSERT INTO {table} ({names})"
-            f" SELECT {', '.join(f'r.{name}' for name in columns)}"
+            f" SELECT {', '.join(f'r.{quoted(name)}' for name in columns)}"
             f" FROM (SELECT unnest(from_json(?::JSON, '{structure(columns)}')) AS r)",
             [orjson.dumps(rows).decode()],
         )

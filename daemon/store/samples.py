@@ -6,12 +6,15 @@ from daemon.store import rows
 from daemon.store.database import Connection
 from schemas.events import Sample
 
-_COLUMNS = {"at": "TIMESTAMPTZ", "key": "VARCHAR", "metric": "VARCHAR", "value": "DOUBLE"}
+_COLUMNS = {"sampled_at": "TIMESTAMPTZ", "key": "VARCHAR", "metric": "VARCHAR", "value": "DOUBLE"}
 
 
 def put(con: Connection, samples: list[Sample]) -> None:
     rows.insert(
-        con, "samples", _COLUMNS, [{"at": s.at, "key": s.key, "metric": s.metric, "value": s.value} for s in samples]
+        con,
+        "samples",
+        _COLUMNS,
+        [{"sampled_at": s.at, "key": s.key, "metric": s.metric, "value": s.value} for s in samples],
     )
 
 
@@ -33,8 +36,8 @@ def roll_up(con: Connection, *, now: datetime) -> None:
 
 def _roll(con: Connection, into: str, out_of: str, step: timedelta, *, now: datetime, values: str) -> None:
     con.execute(
-        f"INSERT INTO {into} SELECT time_bucket(?::INTERVAL, at) AS slot, key, metric, {values} FROM {out_of}"
-        f" WHERE at >= coalesce((SELECT max(at) + ?::INTERVAL FROM {into}), '1970-01-01'::TIMESTAMPTZ)"
-        " AND at < time_bucket(?::INTERVAL, ?::TIMESTAMPTZ) GROUP BY slot, key, metric",
+        f"INSERT INTO {into} SELECT time_bucket(?::INTERVAL, sampled_at) AS slot, key, metric, {values} FROM {out_of}"
+        f" WHERE sampled_at >= coalesce((SELECT max(sampled_at) + ?::INTERVAL FROM {into}), '1970-01-01'::TIMESTAMPTZ)"
+        " AND sampled_at < time_bucket(?::INTERVAL, ?::TIMESTAMPTZ) GROUP BY slot, key, metric",
         [step, step, step, now - timedelta(seconds=30)],
     )

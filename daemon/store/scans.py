@@ -183,4 +183,4 @@ def heartbeats(con: Connection, seen: list[dict[str, Any]]) -> None:
 
 
 def forget_staged(con: Connection, *, now: datetime, older_than: timedelta = timedelta(hours=1)) -> None:
-    con.execute("DELETE FROM scan_parts_ WHERE at < ?", [now - older_than])
+    con.execute("DELETE FROM scan_parts_ WHERE staged_at < ?", [now - older_than])

@@ -9,7 +9,7 @@ CREATE TABLE cursors_ (
 
 CREATE TABLE state_log (
     seq         BIGINT      NOT NULL,
-    at          TIMESTAMPTZ NOT NULL,
+    "at" TIMESTAMPTZ NOT NULL,
     side        VARCHAR     NOT NULL,   -- expected | actual
     op          VARCHAR     NOT NULL,
     key         VARCHAR     NOT NULL,
@@ -110,7 +110,7 @@ CREATE TABLE scans (
 CREATE TABLE scan_parts_ (
     scan        VARCHAR     NOT NULL,
     part        BIGINT      NOT NULL,
-    at          TIMESTAMPTZ NOT NULL,
+    staged_at TIMESTAMPTZ NOT NULL,
     manifest    JSON        NOT NULL
 );
 
@@ -153,13 +153,13 @@ CREATE TABLE outbox_ (
 );
 
 CREATE TABLE samples (
-    at          TIMESTAMPTZ NOT NULL,
+    sampled_at TIMESTAMPTZ NOT NULL,
     key         VARCHAR     NOT NULL,
     metric      VARCHAR     NOT NULL,
     value       DOUBLE      NOT NULL
 );
 CREATE TABLE samples_5m (
-    at          TIMESTAMPTZ NOT NULL,   -- the beginning of the interval
+    sampled_at TIMESTAMPTZ NOT NULL,   -- the beginning of the interval
     key         VARCHAR     NOT NULL,
     metric      VARCHAR     NOT NULL,
     value       DOUBLE      NOT NULL,   -- the mean
@@ -168,7 +168,7 @@ CREATE TABLE samples_5m (
     count       BIGINT      NOT NULL
 );
 CREATE TABLE samples_1h (
-    at          TIMESTAMPTZ NOT NULL,
+    sampled_at TIMESTAMPTZ NOT NULL,
     key         VARCHAR     NOT NULL,
     metric      VARCHAR     NOT NULL,
     value       DOUBLE      NOT NULL,
@@ -178,7 +178,7 @@ CREATE TABLE samples_1h (
 );
 
 CREATE TABLE quarantine (
-    at          TIMESTAMPTZ NOT NULL,
+    refused_at TIMESTAMPTZ NOT NULL,
     stream      VARCHAR     NOT NULL,
     sequence    BIGINT      NOT NULL,
     subject     VARCHAR     NOT NULL,
@@ -188,7 +188,7 @@ CREATE TABLE quarantine (
 );
 
 CREATE TABLE audit (
-    at          TIMESTAMPTZ NOT NULL,
+    asked_at TIMESTAMPTZ NOT NULL,
     class       VARCHAR     NOT NULL,
     question    VARCHAR     NOT NULL,
     who         VARCHAR     NOT NULL,

@@ -12,8 +12,10 @@ from daemon.store.inventory import instant
 from schemas.deviations import Deviation
 from schemas.queries import DeviationsQuery, EventRow, EventsQuery, Point, Series
 
-_EVENT = "seq, epoch_us(at), side, op, key, provider, source, kind, name, incarnation, status, presence, changed, cause"
-_NAMES = tuple(name.removeprefix("epoch_us(").removesuffix(")") for name in _EVENT.split(", "))
+_EVENT = (
+    'seq, epoch_us("at"), side, op, key, provider, source, kind, name, incarnation, status, presence, changed, cause'
+)
+_NAMES = tuple(name.removeprefix('epoch_us("').removesuffix('")') for name in _EVENT.split(", "))
 _ORDER = "list_position(['critical', 'high', 'medium', 'low'], severity)"
 
 
@@ -52,7 +54,7 @@ def _event_terms(query: EventsQuery) -> tuple[list[str], list[object]]:
     for name, operator in (("since", ">="), ("until", "<")):
         moment = getattr(query, name)
         if moment is not None:
-            terms.append(f"at {operator} ?")
+            terms.append(f'"at" {operator} ?')
             parameters.append(moment)
     return terms, list(parameters)
 
@@ -121,8 +123,8 @@ def series(con: Connection, key: str, metric: str | None, span: Span) -> list[Se
     if span.table != "samples":
         values = "sum(value * count) / sum(count), min(low), max(high)"
     found = con.execute(
-        f"SELECT metric, epoch_us(time_bucket(?::INTERVAL, at)) AS slot, {values} FROM {span.table}"
-        " WHERE key = ? AND at >= ? AND at < ? AND (?::VARCHAR IS NULL OR metric = ?)"
+        f"SELECT metric, epoch_us(time_bucket(?::INTERVAL, sampled_at)) AS slot, {values} FROM {span.table}"
+        " WHERE key = ? AND sampled_at >= ? AND sampled_at < ? AND (?::VARCHAR IS NULL OR metric = ?)"
         " GROUP BY metric, slot ORDER BY metric, slot",
         [span.step, key, span.since, span.until, metric, metric],
     ).fetchall()

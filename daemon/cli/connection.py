@@ -100,7 +100,7 @@ def _login(run: Run, role: Role) -> Login:
 async def connected(where: Where, role: Role = "viewer", *, patient: bool = False) -> AsyncIterator[Answers]:
     """Connect and yield the questions; raises ``Failure`` with 69 where nobody answers, 1 where we are not let in."""
     async with client(where, role, patient=patient) as connection:
-        from daemon.api.bus_answers import BusAnswers  # noqa: PLC0415 - after the bus, see _load_bus
+        from daemon.api.bus_answers import BusAnswers  # noqa: PLC0415 - after the bus, see load_bus
 
         yield BusAnswers(connection, who=who())
 
@@ -110,7 +110,7 @@ async def client(where: Where, role: Role = "viewer", *, patient: bool = False) 
     """Connect.  ``patient``: once it stands, it is made again for ever."""
     address = find(where, role)
     _quiet()
-    bus = _load_bus(address.url)
+    bus = load_bus(address.url)
     at: dict[str, Any] = {"name": "homelab-cli", "login": address.login, "creds": address.creds}
     try:
         if patient:
@@ -142,8 +142,11 @@ def who() -> str:
         return "cli"
 
 
-def _load_bus(url: str) -> ModuleType:
-    """Import the bus, without what nats-py loads for WebSocket addresses alone: a quarter of a short command's time."""
+def load_bus(url: str) -> ModuleType:
+    """Import the bus, without what nats-py loads for WebSocket addresses alone: a quarter of a short command's time.
+
+    Call it before anything imports nats.
+    """
     unneeded = {"aiohttp"} - sys.modules.keys() if not url.startswith("ws") else set()
     sys.modules.update(dict.fromkeys(unneeded))  # type: ignore[arg-type]  # None: not to be had
     try:

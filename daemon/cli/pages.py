@@ -3,7 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from schemas.queries import MAX_PAGE, Answer, Page
+from daemon.api.answers import Refused
+from schemas.queries import Answer, Page
+
+_PAGE = 500
+"""An answer has a largest size; a page that does not fit is asked for again, half as long."""
 
 
 class _Listing(Protocol):
@@ -24,9 +28,16 @@ async def every(
     found: list[Any] = []
     first: PageT | None = None
     cursor: str | None = None
+    size = _PAGE
     while True:
-        size = MAX_PAGE if limit is None else min(MAX_PAGE, limit - len(found))
-        page = await question(query.model_copy(update={"limit": size, "cursor": cursor}))
+        wanted = size if limit is None else min(size, limit - len(found))
+        try:
+            page = await question(query.model_copy(update={"limit": wanted, "cursor": cursor}))
+        except Refused as error:
+            if error.code != "too_large" or wanted == 1:
+                raise
+            size = max(1, wanted // 2)
+            continue
         first = first or page
         found += getattr(page, "items")  # noqa: B009 - each list has its own type of items
         cursor = page.next_cursor

@@ -1,5 +1,6 @@
 """`homelab sources`: what is watched, and how fresh it is.  Also: read it now, release what is held."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -199,8 +200,17 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
     return parts
 
 
-def _where(context: typer.Context, state: object, nats: object, creds: object) -> Where:
-    """Options may stand before or after the command's name."""
+def _where(context: typer.Context, state: Path | None, nats: str | None, creds: Path | None) -> Where:
+    """Options may stand before or after the command's name; either counts for more than the environment."""
     outer = context.obj if isinstance(context.obj, Where) else Where()
-    given = Where(state, nats, creds)  # type: ignore[arg-type]
-    return Where(given.state or outer.state, given.nats or outer.nats, given.creds or outer.creds)
+    given = Where(state, nats, creds)
+    said = {
+        name: getattr(given if _is_said(context, name) else outer, name) or getattr(given, name)
+        for name in ("state", "nats", "creds")
+    }
+    return Where(**said)
+
+
+def _is_said(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -1,6 +1,5 @@
 """`homelab status`: one screen that says whether all is well.  ``picture`` is pure."""
 
-import asyncio
 from collections.abc import Iterable
 
 from rich.text import Text
@@ -50,11 +49,11 @@ def status(
 
 
 async def _whole(answers: Answers) -> Whole:
-    async with asyncio.TaskGroup() as group:
-        daemon = group.create_task(answers.status(StatusQuery()))
-        overview = group.create_task(answers.overview(OverviewQuery(changes=0)))
-        watched = group.create_task(answers.sources(SourcesQuery()))
-    return daemon.result(), overview.result(), watched.result()
+    return (
+        await answers.status(StatusQuery()),
+        await answers.overview(OverviewQuery(changes=0)),
+        await answers.sources(SourcesQuery()),
+    )
 
 
 def together(whole: Whole) -> dict[str, object]:

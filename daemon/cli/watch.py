@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where
+from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, load_bus
 from daemon.cli.exits import told
 from daemon.cli.resources import KindOption, NameOption, ProviderOption, SourceOption
 
@@ -30,6 +30,7 @@ def watch(
     homelab watch -k container
     homelab watch --json | jq 'select(.change == "removed")'
     """
+    load_bus(nats or "")
     from daemon.cli import watching  # noqa: PLC0415 - not for --help
 
     chosen = watching.Filter(provider, source, kind, name, not no_drift)

@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from pydantic import ValidationError
 from rich.text import Text
 
+from daemon.api.answers import Unavailable
 from daemon.api.bus_answers import BusAnswers
 from daemon.cli import pages, tables, words
 from daemon.cli.changes import FIELDS, Change, Known, Picture
@@ -74,7 +75,7 @@ class Watcher:
                 say("the connection to the bus is lost; waiting for it")
             if self.connection.stats["reconnects"] != reconnects:
                 reconnects, away = self.connection.stats["reconnects"], False
-                for change in self.picture.replace_all(await self._list()):
+                for change in self.picture.replace_all(await self._list_again()):
                     yield change
                 say("connected again")
             try:
@@ -94,6 +95,14 @@ class Watcher:
             for scope in row.scopes
             if scope.status == "failed"
         }
+
+    async def _list_again(self) -> list[Known]:
+        """List when the daemon answers again: it may come back after us."""
+        while True:
+            try:
+                return await self._list()
+            except Unavailable:
+                await asyncio.sleep(_LOOK)
 
     async def _list(self) -> list[Known]:
         small = ResourcesQuery(limit=1, fields=("key",))

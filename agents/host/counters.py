@@ -91,11 +91,11 @@ def _machine(root: Root) -> Iterator[tuple[str, float]]:
         yield "uptime_seconds", float(root.required("proc/uptime").split()[0])
     except (ValueError, IndexError) as error:
         raise Malformed("/proc/loadavg or /proc/uptime holds something else than numbers") from error
-    if (hottest := _temperature(root)) is not None:
+    if (hottest := temperature(root)) is not None:
         yield "temperature_celsius", hottest
 
 
-def _temperature(root: Root) -> float | None:
+def temperature(root: Root) -> float | None:
     """Return what the hottest sensor of the machine says."""
     chips = [f"sys/class/hwmon/{name}" for name in root.names("sys/class/hwmon")]
     files = [f"{chip}/{name}" for chip in chips for name in root.names(chip) if name.endswith("_input")]

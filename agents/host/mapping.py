@@ -11,8 +11,8 @@ from agents.host.systemd import Unit
 from schemas.resources import Health, Kind, Relation, Resource, Size, SourceRef, Status
 
 _SECRET_OPTION = re.compile(r"pass|secret|token|key|cred", re.IGNORECASE)
-_USER_INFO = re.compile(r"//[^/@]*:[^/@]*@")
-_PARTITION = re.compile(r"^/dev/(?P<disk>(?:nvme\d+n\d+|mmcblk\d+|md\d+)(?=p\d+$|$)|[a-z]+)")
+_USER_INFO = re.compile(r"(^|//)[^/\s:\[]*:(?!/)\S*@")  # ``user:password@``
+_PARTITION = re.compile(r"^/dev/(?P<disk>(?:nvme\d+n\d+|mmcblk\d+|md\d+)(?=p\d+$|$)|[a-z]+(?=\d*$))")
 _UNIT_STATUS = {
     "active": (Status.RUNNING, Health.OK),
     "reloading": (Status.RUNNING, Health.OK),
@@ -98,7 +98,7 @@ def _disk_health(row: Disk) -> Health:
 
 
 def storage(source: SourceRef, node_key: str, row: Mount, disks: Sequence[Disk]) -> Resource:
-    below = next((disk.id for disk in disks if row.device in disk.devices or _disk_name(row.source) == disk.name), None)
+    below = next((disk.id for disk in disks if row.device in disk.devices or disk_name(row.source) == disk.name), None)
     return Resource(
         provider=source.provider,
         source=source.name,
@@ -113,14 +113,14 @@ def storage(source: SourceRef, node_key: str, row: Mount, disks: Sequence[Disk])
         relations=(Relation(type="on", key=source.key(Kind.DISK, below)),) if below else (),
         size=Size(disk_bytes=row.size_bytes),
         spec={
-            "device": _USER_INFO.sub("//***@", row.source),
+            "device": _USER_INFO.sub(r"\1***@", row.source),
             "fstype": row.fstype,
             "options": [_option(option) for option in row.options],
         },
     )
 
 
-def _disk_name(device: str) -> str:
+def disk_name(device: str) -> str:
     """Return the disk of a partition's device: ``/dev/sda1`` is on ``sda``, ``/dev/nvme0n1p2`` on ``nvme0n1``."""
     found = _PARTITION.match(device)
     return found["disk"] if found else ""

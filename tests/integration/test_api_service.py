@@ -125,6 +125,8 @@ async def test_a_refusal_keeps_its_code_text_and_candidates(lab: Lab):
     with pytest.raises(Refused, match="there is no resource ü") as refused:
         await lab.answers.resource(q.ResourceQuery(key="ü\nx"))
     assert (refused.value.code, refused.value.candidates) == ("not_found", (KEY,))
+    headers = (await lab.raw("resource", '{"key":"ü\\r\\nX: y"}'.encode()))["headers"]
+    assert headers["Nats-Service-Error"] == "there is no resource ? X: y"  # a header is one line of ASCII
 
 
 async def test_an_internal_error_shows_nothing_of_the_inside(lab: Lab):
@@ -255,6 +257,24 @@ async def test_a_bus_that_breaks_ends_the_wait_and_works_again_afterwards(lab: L
             later = group.create_task(answers.status(q.StatusQuery()))  # asked while the bus is away
             await lab.server.start()
             assert (await later).version
+
+
+async def test_a_question_asked_while_the_bus_is_away_waits_for_the_daemon_too(server: Server):
+    async with (
+        bus.connect(server.url, name="mcp", login=server.logins["viewer"]) as client,
+        bus.connect(server.url, name="daemon", login=server.logins["daemon"]) as daemon,
+        asyncio.timeout(15),
+        asyncio.TaskGroup() as group,
+    ):
+        await server.stop()
+        await until(lambda: not client.up.is_set())
+        sent = client.stats["out_msgs"]
+        asking = group.create_task(BusAnswers(client).status(q.StatusQuery()))
+        await server.start()
+        await daemon.up.wait()
+        await until(lambda: client.stats["out_msgs"] > sent)  # it came back first, and nobody is there yet
+        async with service.serve(daemon, FakeAnswers(), version="0.1.0"):
+            assert (await asking).version
 
 
 async def test_the_service_describes_every_question_within_one_message(lab: Lab):

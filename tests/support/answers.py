@@ -12,7 +12,7 @@ from schemas.resources import Health, Kind, Presence, Relation, Status
 AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 DOCKER = q.Provenance(source="docker/local", status="ok", observed_at=AT, age_seconds=2.5, complete=True)
 KEY = "docker/local/container/web"
-ODD_KEY = "host/box/disk//dev/sd a?50%#1/../ü"
+ODD_KEY = "host/box/disk//dev/sd a?50%#1/../../../../../../../ü"
 
 
 def row(key: str = KEY, **given: object) -> q.ResourceRow:

@@ -54,7 +54,7 @@ class DockerAgent:
 
     async def collect(self, scope: Scope) -> Sequence[Resource]:
         try:
-            return await self._collectors[scope.name]()
+            return sorted(await self._collectors[scope.name](), key=lambda resource: resource.key)
         except Vanished as error:
             raise Unreachable(str(error)) from error
 

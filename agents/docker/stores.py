@@ -103,7 +103,7 @@ def _network_spec(row: wire.Network) -> dict[str, JsonValue]:
         "ingress": row.ingress,
         "ipv6": row.ipv6,
         "ipam_driver": row.ipam.driver or None,
-        "subnets": [*(_subnet(pool) for pool in _pools(row))],
+        "subnets": [*(_subnet(pool, chosen=row.name in _PREDEFINED) for pool in _pools(row))],
         "options": {**redaction.mapping(row.options)},
     }
 
@@ -112,5 +112,7 @@ def _pools(row: wire.Network) -> list[wire.IpamPool]:
     return sorted(row.ipam.config, key=lambda pool: (pool.subnet, pool.gateway, pool.ip_range))
 
 
-def _subnet(pool: wire.IpamPool) -> dict[str, JsonValue]:
-    return {"subnet": pool.subnet or None, "gateway": pool.gateway or None, "range": pool.ip_range or None}
+def _subnet(pool: wire.IpamPool, *, chosen: bool) -> dict[str, JsonValue]:
+    """``chosen`` by the engine: it names the gateway of its own bridge at one start and not at the next."""
+    gateway = None if chosen else pool.gateway or None
+    return {"subnet": pool.subnet or None, "gateway": gateway, "range": pool.ip_range or None}

@@ -58,7 +58,7 @@ def answers(path: str) -> bool:
         return False
 
 
-def _image_archive() -> bytes:
+def _image_archive() -> io.BytesIO:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         archive.add(static_busybox(), "bin/busybox", filter=_dateless)
@@ -66,7 +66,8 @@ def _image_archive() -> bytes:
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             archive.addfile(link)
-    return buffer.getvalue()
+    buffer.seek(0)
+    return buffer
 
 
 def _dateless(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -201,7 +201,7 @@ CREATE VIEW sources AS
 SELECT provider, source,
     CASE WHEN coalesce(a.paused, false) THEN 'paused'
          WHEN s.scopes IS NULL OR s.fresh = s.scopes THEN 'new'
-         WHEN s.bad = 0 THEN 'ok'
+         WHEN s.bad = 0 AND s.held = 0 THEN 'ok'
          WHEN s.good > 0 THEN 'degraded'
          WHEN s.late = s.scopes THEN 'late'
          ELSE 'failed' END AS status,
@@ -214,8 +214,9 @@ FROM (
     SELECT provider, source, count(*) AS scopes, count(*) FILTER (status = 'new') AS fresh,
         count(*) FILTER (status IN ('failed', 'denied', 'late')) AS bad,
         count(*) FILTER (status IN ('ok', 'held')) AS good,
+        count(*) FILTER (status = 'held') AS held,
         count(*) FILTER (status = 'late') AS late,
-        arg_max(detail, last_attempt_at) FILTER (status IN ('failed', 'denied', 'late')) AS detail,
+        arg_max(scope || ': ' || detail, last_attempt_at) FILTER (status IN ('failed', 'denied', 'late', 'held')) AS detail,
         sum(resources)::BIGINT AS resources,
         CASE WHEN count(observed_at) = count(*) THEN min(observed_at) END AS observed_at,
         min(next_at) AS next_at

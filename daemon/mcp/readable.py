@@ -75,6 +75,25 @@ def _argument(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
 
 
 def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
-    """Shorten the schema of the answer: the names say it."""
-    short = wire.bare(schema, describe=False)
-    return short if isinstance(short, dict) else {}
+    """Shorten the schema of the answer: no titles, no descriptions, and "any JSON" is said by saying nothing.
+
+    Clients check each answer against it in Python: a reference per column of each row costs more than the question.
+    """
+    short = _open(wire.bare(schema, describe=False))
+    if not isinstance(short, dict):
+        return {}
+    shared = short.get("$defs")
+    if isinstance(shared, dict):
+        shared.pop("JsonValue", None)
+    return short
+
+
+def _open(schema: JsonValue) -> JsonValue:
+    if isinstance(schema, list):
+        return [_open(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("$ref") == "#/$defs/JsonValue":
+        return {}
+    opened = {name: _open(part) for name, part in schema.items()}
+    return {name: part for name, part in opened.items() if part != {} or name != "additionalProperties"}

@@ -1,7 +1,7 @@
 """The commands that stay: `homelab up`, `daemon`, `agent`, `mcp`.  Each loads what it needs when it is called."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from daemon.cli.exits import Exit, Failure, told
 from daemon.runtime import config, options, secrets
 from daemon.runtime.config import BadConfig, Loaded
 from daemon.runtime.version import version
+from schemas.config import SourceConfig
 
 ConfigOption = Annotated[
     Path | None,
@@ -113,7 +114,8 @@ def agent(
     from daemon import allinone  # noqa: PLC0415 - it imports everything
 
     loaded = config.load(config.locate(file, secrets.environment()), allinone.provider_models)
-    chosen = [index for name in names for index in _indexes(loaded, name)]
+    found = allinone.discover().sources if loaded.sources is None else loaded.sources
+    chosen = [index for name in names for index in _indexes(found, name, loaded.file)]
     faults = [fault for index in chosen for fault in config.missing_secrets(loaded, below=f"sources[{index}]")]
     if faults:
         raise BadConfig(faults)
@@ -153,14 +155,12 @@ def _checked(loaded: Loaded) -> Loaded:
     return loaded
 
 
-def _indexes(loaded: Loaded, name: str) -> list[int]:
-    sources = loaded.sources or ()
+def _indexes(sources: Sequence[SourceConfig], name: str, file: Path | None) -> list[int]:
     found = [index for index, source in enumerate(sources) if name in {source.name, f"{source.provider}/{source.name}"}]
     if found:
         return found
     known = ", ".join(f"{source.provider}/{source.name}" for source in sources) or "none"
-    where = loaded.file or "no configuration file"
-    raise Failure(f"there is no source {name!r} in the configuration ({where}); there are: {known}", Exit.BAD_CONFIG)
+    raise Failure(f"{file or 'this machine'} has no source {name!r}; there are: {known}", Exit.BAD_CONFIG)
 
 
 def _serve(process: Coroutine[Any, Any, None]) -> None:
@@ -168,7 +168,7 @@ def _serve(process: Coroutine[Any, Any, None]) -> None:
 
     try:
         asyncio.run(process)
-    except bus.BusUnavailable as error:
+    except (bus.BusUnavailable, state.NotRunning) as error:
         raise Failure(str(error), Exit.UNAVAILABLE) from error
     except (bus.BusError, server.ServerFailed, state.StateHeld, state.StateUnusable) as error:
         raise Failure(str(error)) from error

@@ -126,10 +126,10 @@ def _row(row: dict[str, Any], now: datetime, *, utc: bool) -> tuple[object, ...]
 
 
 def status_words(status: str, native: str, presence: str = "present") -> str:
-    """The normalised word, and the provider's own where it says more; `was running` where nobody can say what it is."""
+    """The normalised word, and the provider's own where it does not run; `was running` where nobody can say what it is."""
     if status == "unknown":
         return native or ""
-    told = status if native.lower() in {"", status} else f"{status} ({native})"
+    told = status if status == "running" or native.lower() in {"", status} else f"{status} ({native})"
     return told if presence == "present" else f"was {told}"
 
 

@@ -114,8 +114,10 @@ def show(*parts: Sheet | Text | str, to: Console | None = None) -> None:
     with screen.capture() as captured:
         for part in parts:
             match part:
-                case Sheet():
+                case Sheet() if part.columns:
                     screen.print(laid_out(part, screen.width))
+                case Sheet():
+                    pass
                 case str():
                     screen.print(Text(words.plain(part)), soft_wrap=True)
                 case _:

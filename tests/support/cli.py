@@ -75,9 +75,7 @@ class Lab:
 async def laboratory(folder: Path, answers: FakeAnswers | None = None) -> AsyncIterator[Lab]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(nats_server(folder / "nats"))
-        daemon = await stack.enter_async_context(
-            bus.connect(server.url, name="daemon", login=server.logins["daemon"], patient=False)
-        )
+        daemon = await stack.enter_async_context(bus.connect(server.url, name="daemon", login=server.logins["daemon"]))
         await bus.ensure(daemon)
         fake = answers or FakeAnswers()
         await stack.enter_async_context(service.serve(daemon, fake, version="0.1.0", clock=FakeClock()))

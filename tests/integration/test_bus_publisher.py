@@ -108,6 +108,23 @@ async def test_what_is_published_during_an_outage_waits_for_its_end(server, clie
     assert await stored(client) == 1
 
 
+async def test_an_acknowledgement_that_died_with_the_server_is_not_waited_for(server, client):
+    publisher = bus.Publisher(client)
+    await publisher.publish(SUBJECT.format(0), b"{}", msg_id="before")
+    server.signal(signal.SIGSTOP)
+
+    async with asyncio.TaskGroup() as group:
+        sent = client.stats["out_msgs"]
+        group.create_task(publisher.publish(SUBJECT.format(1), b"{}", msg_id="a"))
+        await until(lambda: client.stats["out_msgs"] > sent)
+        await server.kill()
+        await server.restart()
+        began = asyncio.get_running_loop().time()
+
+    assert asyncio.get_running_loop().time() - began < 2
+    assert await stored(client) == 2
+
+
 async def test_a_stream_that_is_not_there_yet_is_waited_for(server):
     async with bus.connect(server.url, name="test", login=server.logins["daemon"]) as client, asyncio.timeout(10):
         async with asyncio.TaskGroup() as group:

@@ -25,7 +25,7 @@ from schemas.resources import hash_of
 CASES = Path(__file__).parent / "cases"
 HANGS = "hangs"
 NEVER_THROTTLE = {"docker": "its API has no rate limit", "host": "a kernel has no rate limit"}
-PATIENCE = 0.5
+PATIENCE = 0.25
 """Seconds until a reading that is meant to hang is cancelled."""
 AT_ONCE = 5.0
 """Seconds within which a cancelled reading has to be over."""

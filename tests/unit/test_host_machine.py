@@ -145,6 +145,10 @@ def test_a_virtual_vga_is_no_gpu_and_device_nodes_stand_in_where_pci_is_hidden(m
     root = machine({**base, "sys/block/.keep": "", f"{vga}/class": "0x030000", f"{vga}/vendor": "0x1234"})
     assert client.machine(root).gpus == ()
 
+    audio = "sys/bus/pci/devices/0000:01:00.1"
+    machine({f"{audio}/class": "0x040300", f"{audio}/vendor": "0x10de"})
+    assert client.machine(root).gpus == ()
+
     machine({"dev/nvidia0": "", "dev/nvidia1": "", "dev/nvidiactl": ""})
     assert client.machine(root).gpus == ("nvidia0", "nvidia1")
 

@@ -20,6 +20,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from daemon.mcp.listening import Exposed
+
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 INDEX = """\
 homelab
@@ -46,7 +48,10 @@ def http_app(
     """Put the parts together; one app is served once.
 
     ``allowed_hosts`` are accepted beside loopback.  Without them a token alone opens the door, from anywhere.
+    Raises ``Exposed`` for a token that is empty: everybody holds that one.
     """
+    if token is not None and not token.strip():
+        raise Exposed("http.token is empty: put a token there (such as the output of `openssl rand -hex 32`)")
     mcp_server.streamable_http_app(transport_security=_security(token, tuple(allowed_hosts)))
     streams = Streams(mcp_server.session_manager.handle_request)
 

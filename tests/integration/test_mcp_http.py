@@ -124,6 +124,13 @@ async def test_with_a_token_only_its_holder_is_served():
         assert (await home.hello(authorization=f"Bearer {TOKEN}", host="lab.example:8420")).status_code == 200
 
 
+@pytest.mark.parametrize("token", ["", " \n"])
+def test_an_empty_token_opens_nothing(token: str):
+    mcp_server = server.build(FakeAnswers(), version="0.1.0", writes=False)
+    with pytest.raises(listening.Exposed, match="empty"):
+        http.http_app(mcp_server, health=lambda: http.Health(ready=True), registry=CollectorRegistry(), token=token)
+
+
 async def test_without_a_token_a_web_page_cannot_reach_it():
     async with site() as home:
         assert (await home.hello()).status_code == 200

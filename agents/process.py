@@ -22,7 +22,7 @@ from agents.runner import Cadence, Runner
 from agents.voice import Voice
 from daemon.runtime import streams
 from daemon.runtime.clock import Clock
-from daemon.runtime.connection import Connection
+from daemon.runtime.connection import BusClosed, Connection
 from daemon.runtime.publisher import Publisher
 from daemon.runtime.secrets import SecretUnavailable
 from schemas import subjects
@@ -65,6 +65,7 @@ async def run(source: Source, bus: Connection, clock: Clock, *, user: str, versi
         beat = partial(heartbeat, source, runner, process, version=version, started_at=clock.now())
         group.create_task(_beats(source.ref, beat, publisher, clock))
         group.create_task(_obey(source.ref, bus, runner))
+        group.create_task(_until_closed(bus))
         if isinstance(agent, Watches):
             group.create_task(_watch(source.ref, agent, runner))
         if isinstance(agent, Measures):
@@ -110,6 +111,12 @@ async def _beats(ref: SourceRef, beat: Callable[[], Heartbeat], publisher: Publi
     while True:
         await publisher.publish(subject, beat().model_dump_json().encode(), msg_id=f"{ref}@{clock.now().timestamp()}")
         await asyncio.sleep(HEARTBEAT.total_seconds())
+
+
+async def _until_closed(bus: Connection) -> NoReturn:
+    """A connection that has ended for good ends this run; whoever runs us begins again with a new one."""
+    await bus.until_closed()
+    raise BusClosed("the connection to the bus was closed")
 
 
 async def _watch(ref: SourceRef, agent: Watches, runner: Runner) -> NoReturn:

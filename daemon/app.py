@@ -101,6 +101,7 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
             "reconcile": reconciler.run(),
             "announce": announcer.run(),
             "republish": republish.run(),
+            "bus": client.until_closed(),
         }
         yield Daemon(tasks, ingest, metrics, sandbox.snapshot)
 

@@ -164,11 +164,27 @@ def _indexes(sources: Sequence[SourceConfig], name: str, file: Path | None) -> l
 
 
 def _serve(process: Coroutine[Any, Any, None]) -> None:
-    from daemon.runtime import bus, server, state  # noqa: PLC0415 - heavy
+    """Run a process to its end.  What a person can mend is one line; anything else is a bug and keeps its trace."""
+    from daemon.runtime import bus, state, supervise  # noqa: PLC0415 - heavy
 
     try:
         asyncio.run(process)
     except (bus.BusUnavailable, state.NotRunning) as error:
         raise Failure(str(error), Exit.UNAVAILABLE) from error
-    except (bus.BusError, server.ServerFailed, state.StateHeld, state.StateUnusable) as error:
+    except _mendable() as error:
         raise Failure(str(error)) from error
+    except supervise.TaskEnded as error:
+        if isinstance(error.__cause__, _mendable()):
+            raise Failure(f"{error}: {error.__cause__}") from error
+        raise
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    from daemon.mcp.listening import CannotListen  # noqa: PLC0415 - heavy
+    from daemon.runtime import bus, server, state  # noqa: PLC0415
+    from daemon.store import database, migrate  # noqa: PLC0415
+
+    return (
+        *(bus.BusError, server.ServerFailed, state.StateHeld, state.StateUnusable, secrets.SecretUnavailable),
+        *(database.StoreHeld, database.StoreUnavailable, migrate.TooNew, CannotListen),
+    )

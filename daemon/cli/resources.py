@@ -126,10 +126,11 @@ def _row(row: dict[str, Any], now: datetime, *, utc: bool) -> tuple[object, ...]
 
 
 def status_words(status: str, native: str, presence: str = "present") -> str:
-    """The normalised word, and the provider's own where it does not run; `was running` where nobody can say what it is."""
+    """The normalised word, and the provider's own where it does not run; `was running` where nobody can know."""
     if status == "unknown":
         return native or ""
-    told = status if status == "running" or native.lower() in {"", status} else f"{status} ({native})"
+    same = status == "running" or native.lower() in {"", status}
+    told = status if same else f"{status} ({native})"
     return told if presence == "present" else f"was {told}"
 
 

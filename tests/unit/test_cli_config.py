@@ -1,6 +1,7 @@
 """`homelab config`, and what a bad configuration does to every command that reads one."""
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,19 @@ def test_a_probe_of_a_source_nobody_knows_is_1():
 def test_mcp_without_a_daemon_is_69_and_writes_nothing_to_stdout():
     said = homelab("mcp")
     assert (said.exit_code, said.stdout) == (69, "")
+
+
+def test_a_state_directory_that_cannot_be_made_is_1_and_one_line():
+    said = homelab("up", "--state", "/proc/none", "--nats-port", "0", "--http-port", "0")
+    assert said.exit_code == 1
+    assert said.stderr.splitlines()[-1].startswith("homelab: /proc/none: ")
+
+
+def test_a_port_that_is_taken_is_1_and_says_which():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = homelab("up", "--config", written("sources: []\n"), "--nats-port", port, "--http-port", "0")
+    assert said.exit_code == 1
+    assert f"port {port} on 127.0.0.1 is taken" in said.stderr.splitlines()[-1]

@@ -102,6 +102,8 @@ class Tally:
     last_error: str = ""
     asked: int = 0
     seconds: float = 0.0
+    answering: int = 0
+    """Counts towards the bound; a task of ``running`` may still be at its audit entry."""
     running: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -116,19 +118,18 @@ class Service:
     async def receive(self, question: Question, request: Request) -> None:
         """Start answering; returns at once, since NATS delivers an endpoint's next question only then."""
         tally = self._tallies[question.name]
-        if self._running(question.question_class) >= AT_ONCE.get(question.question_class, READS_AT_ONCE):
+        if self._answering(question.question_class) >= AT_ONCE.get(question.question_class, READS_AT_ONCE):
             tally.asked += 1
             await self._fail(tally, request, Refused("busy", "too many questions at once: ask again in a moment"))
             return
+        tally.answering += 1
         task = self._group.create_task(self._handle(question, request, tally), name=f"api.{question.name}")
         tally.running.add(task)
         task.add_done_callback(tally.running.discard)
 
-    def _running(self, question_class: QuestionClass) -> int:
+    def _answering(self, question_class: QuestionClass) -> int:
         return sum(
-            len(tally.running)
-            for name, tally in self._tallies.items()
-            if QUESTIONS[name].question_class is question_class
+            tally.answering for name, tally in self._tallies.items() if QUESTIONS[name].question_class is question_class
         )
 
     async def _handle(self, question: Question, request: Request, tally: Tally) -> None:
@@ -147,6 +148,7 @@ class Service:
             await self._send(request, body)
         finally:
             seconds = asyncio.get_running_loop().time() - started
+            tally.answering -= 1
             tally.asked += 1
             tally.seconds += seconds
             await self._auditor.record(question, request, refused, seconds=seconds)
@@ -204,7 +206,7 @@ class Service:
         endpoint.last_error = tally.last_error
         endpoint.processing_time = int(tally.seconds * 1e9)
         endpoint.average_processing_time = endpoint.processing_time // max(tally.asked, 1)
-        return {"running": len(tally.running), "errors": dict(tally.errors)}
+        return {"answering": tally.answering, "errors": dict(tally.errors)}
 
     async def close(self) -> None:
         while running := {task for tally in self._tallies.values() for task in tally.running}:

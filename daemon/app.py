@@ -155,7 +155,7 @@ async def http(
     token = resolve(config.http.token).get_secret_value() if config.http.token else None
     listener = bind(host, port, guarded=token is not None)
     async with bus.connect(url, name="homelab-mcp", login=login, creds=creds) as client:
-        server = build(BusAnswers(client), version=version(), writes=True)
+        server = build(BusAnswers(client, who="mcp"), version=version(), writes=True)
         app = http_app(
             server, health=lambda: Health(*daemon.health()), registry=daemon.metrics.registry, token=token,
             allowed_hosts=config.http.allowed_hosts,

@@ -79,6 +79,12 @@ async def serve(
         raise problem
 
 
+def _to_an_inbox(request: Request) -> bool:
+    """NATS asks nobody whether a requester may publish on the reply subject it names; what we say goes to an inbox."""
+    reply: str = request._msg.reply  # noqa: SLF001 - micro has no other way to it
+    return reply.startswith("_INBOX")
+
+
 def semantic(version: str) -> str:
     """Return what micro accepts as a version: a development release is not semantic."""
     found = re.match(r"\d+\.\d+\.\d+", version)
@@ -118,6 +124,9 @@ class Service:
     async def receive(self, question: Question, request: Request) -> None:
         """Start answering; returns at once, since NATS delivers an endpoint's next question only then."""
         tally = self._tallies[question.name]
+        if not _to_an_inbox(request):
+            log.warning("question_refused", question=question.name, reason="its reply subject is not an inbox")
+            return
         if self._answering(question.question_class) >= AT_ONCE.get(question.question_class, READS_AT_ONCE):
             tally.asked += 1
             await self._fail(tally, request, Refused("busy", "too many questions at once: ask again in a moment"))

@@ -239,6 +239,19 @@ async def test_a_viewer_who_asks_for_a_change_is_refused_at_once(lab: Lab):
     assert not any(isinstance(query, q.AdoptQuery) for query in lab.fake.asked)
 
 
+async def test_nobody_borrows_the_daemons_rights_by_the_reply_subject(lab: Lab):
+    heard = await lab.daemon.subscribe(subjects.COMMANDS_ALL)
+    login = lab.server.logins["viewer"]
+    async with bus.connect(lab.server.url, name="viewer", login=login, patient=False) as viewer:
+        await viewer.publish(subjects.api("read", "status"), b"{}", reply=subjects.command("docker", "local"))
+        inbox = viewer.new_inbox()
+        answer = await viewer.subscribe(inbox)
+        await viewer.publish(subjects.api("read", "status"), b"{}", reply=inbox)
+        await answer.next_msg(timeout=5)
+
+    assert heard.pending_msgs == 0
+
+
 async def test_a_bus_that_breaks_ends_the_wait_and_works_again_afterwards(lab: Lab):
     gate = lab.fake.gates["overview"] = asyncio.Event()
     async with bus.connect(lab.server.url, name="mcp", login=lab.server.logins["viewer"]) as client:

@@ -37,7 +37,7 @@ class Reading:
 
 def read(root: Root, seconds: float, ignore_mounts: Sequence[str], ignore_interfaces: Sequence[str]) -> Reading:
     """Blocking: called in a thread."""
-    busy, total = _cpu(root)
+    busy, total = cpu_times(root)
     return Reading(
         seconds=seconds,
         cpu_busy=busy,
@@ -69,7 +69,8 @@ def cpu_ratio(before: Reading, after: Reading) -> float | None:
     return min(max((after.cpu_busy - before.cpu_busy) / total, 0.0), 1.0) if total > 0 else None
 
 
-def _cpu(root: Root) -> tuple[int, int]:
+def cpu_times(root: Root) -> tuple[int, int]:
+    """Return the ticks that all cores were busy, and all ticks; waiting for a disk is not busy."""
     try:
         name, *rest = root.required("proc/stat").splitlines()[0].split()
         times = [int(value) for value in rest[:_COUNTED]]

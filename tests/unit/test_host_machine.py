@@ -327,6 +327,12 @@ def test_processor_times_of_another_shape_are_malformed(machine, text):
         counters.read(root, 0.0, (), ())
 
 
+def test_waiting_for_a_disk_is_idle_and_guests_count_once(machine):
+    root = machine({"proc/stat": "cpu  10 1 4 60 20 2 2 1 10 1\ncpu0 1 1 1 1 1 1 1 1 1 1\n"})
+
+    assert counters.cpu_times(root) == (20, 100)
+
+
 def test_the_hottest_sensible_sensor_is_the_temperature(machine):
     chip = "sys/class/hwmon/hwmon0"
     root = machine(

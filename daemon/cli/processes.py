@@ -150,7 +150,7 @@ async def _mcp(where: Where, *, writes: bool) -> None:
 
 def _checked(loaded: Loaded) -> Loaded:
     """Refuse to start without a secret: half a picture is worse than a clear word."""
-    if faults := None:
+    if faults := config.missing_secrets(loaded):
         raise BadConfig(faults)
     return loaded
 

@@ -227,16 +227,16 @@ async def test_sql_writes_a_parquet_file(lab, tmp_path):
 
 async def test_a_pipe_that_is_closed_early_is_no_error(lab):
     lab.answers.rows = tuple(row(f"docker/local/container/{number:0100}") for number in range(2000))
-    command = f"{sys.executable} -m daemon.cli resources --fields key | head -n 1"
-    process = await asyncio.create_subprocess_shell(
-        command,
+    command = f"{sys.executable} -m daemon.cli resources --fields key | head -n 1; exit ${{PIPESTATUS[0]}}"
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", command),
         env=environ(lab.state),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert out.count(b"\n") == 1
-    assert err == b""
+    assert (process.returncode, err) == (141, b"")
 
 
 # --- watch -----------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,6 +34,7 @@ def reversed_keys(value):
 
 
 @given(provider=TOKENS, source=TOKENS, kind=KINDS, native_id=NATIVE_IDS)
+@example(provider="a", source="b", kind=Kind.VM, native_id="%2E.%")
 def test_any_native_id_survives_its_subject(provider, source, kind, native_id):
     key = str(Key(provider, source, kind, native_id))
 
@@ -53,6 +54,7 @@ def test_a_subject_token_holds_nothing_that_nats_reads(native_id):
 
 
 @given(first=NATIVE_IDS, second=NATIVE_IDS)
+@example(first=".", second="%2E")
 def test_two_native_ids_never_share_a_token(first, second):
     assert (subjects.encode(first) == subjects.encode(second)) == (first == second)
 

@@ -158,5 +158,7 @@ def load_bus(url: str) -> ModuleType:
 
 def _quiet() -> None:
     """What the process kit logs is not for a person who asked one thing; and stdout belongs to the answer."""
+    if structlog.is_configured():
+        return
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("nats").addHandler(logging.NullHandler())

@@ -29,6 +29,8 @@ STYLES = {
 
 _GAP = 2
 _KEPT = 60
+"""A name or key is cut no shorter than this before other columns are spared."""
+_LEAST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +83,41 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Sheet:
 
 
 def laid_out(sheet: Sheet, width: int) -> Table:
-    """Fit a table into ``width``: what can be spared goes first, then what is left is cut, names and keys last."""
-    used = list(range(len(sheet.columns)))
-    widths = [_width(sheet, index) for index in used]
-    while sum(widths[i] + _GAP for i in used) - _GAP > width:
-        spare = max(used, key=lambda i: sheet.columns[i].spare)
-        if not sheet.columns[spare].spare:
-            break
-        used.remove(spare)
+    """Fit a table into ``width``: what can be spared goes first, then what is widest is cut, names and keys last."""
+    widths = fitted(sheet, width)
     made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold", show_edge=False)
-    for index in used:
+    for index, most in widths.items():
         column = sheet.columns[index]
         made.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=min(_KEPT, widths[index]) if column.keep else None,
+            column.title, justify="right" if column.right else "left", no_wrap=True, overflow="ellipsis", width=most
         )
     for row in sheet.rows:
-        made.add_row(*(text(row[i]) if sheet.columns[i].coloured else Text(row[i]) for i in used))
+        made.add_row(*(text(row[i]) if sheet.columns[i].coloured else Text(row[i]) for i in widths))
     return made
+
+
+def fitted(sheet: Sheet, width: int) -> dict[int, int]:
+    """Return the columns to show, each with its width; together they fit if at all possible."""
+    natural = {index: _width(sheet, index) for index in range(len(sheet.columns))}
+    widths = {i: min(most, _KEPT) if sheet.columns[i].keep else most for i, most in natural.items()}
+    while _over(widths, width) > 0:
+        spare = max(widths, key=lambda i: sheet.columns[i].spare)
+        if not sheet.columns[spare].spare:
+            break
+        del widths[spare]
+    while (over := _over(widths, width)) > 0:
+        widest = max(widths, key=lambda i: (widths[i] > _LEAST and not sheet.columns[i].keep, widths[i]))
+        if widths[widest] <= _LEAST:
+            break
+        widths[widest] = max(_LEAST, widths[widest] - over)
+    for index, most in tuple(widths.items()):
+        widths[index] = min(natural[index], most - min(0, _over(widths, width)))
+    return widths
+
+
+def _over(widths: dict[int, int], width: int) -> int:
+    """By how much they are too wide; negative: what is left."""
+    return sum(widths.values()) + _GAP * (len(widths) - 1) - width
 
 
 def _width(sheet: Sheet, index: int) -> int:

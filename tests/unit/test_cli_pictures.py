@@ -55,10 +55,40 @@ def test_resources_are_a_table_of_what_is_filled_in(capsys):
 
 
 def test_on_a_narrow_terminal_names_and_keys_stay_whole(capsys):
-    text = printed(capsys, resources.listing([listed()], LATER), width=80)
+    text = printed(capsys, resources.listing([listed()], LATER), width=60)
     assert KEY in text
     assert "web " in text
-    assert all(len(line) <= 80 for line in text.splitlines())
+    assert all(len(line) <= 60 for line in text.splitlines())
+
+
+LONG = f"docker/local/image/sha256:{'a' * 64}"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (20, ["NAME", "KIND", "STATUS", "KEY"]),
+        (80, ["NAME", "KIND", "STATUS", "KEY"]),
+        (101, ["NAME", "KIND", "STATUS", "HEALTH", "DRIFT", "KEY"]),
+        (200, ["NAME", "KIND", "STATUS", "HEALTH", "SOURCE", "MEMORY", "ADDRESSES", "DRIFT", "CHANGED", "KEY"]),
+    ],
+)
+def test_a_table_shows_what_fits(width, shown):
+    sheet = resources.listing([listed(key=LONG, name="web", drift=1)], LATER)
+    widths = tables.fitted(sheet, width)
+    assert [sheet.columns[index].title for index in widths] == shown
+    assert sum(widths.values()) + 2 * (len(widths) - 1) <= max(width, 4 * 8 + 3 * 2)
+
+
+def test_what_is_cut_shows_that_it_is(capsys):
+    text = printed(capsys, resources.listing([listed(key=LONG, name="web")], LATER), width=80)
+    assert text.splitlines()[1].endswith("…")
+    assert LONG[:50] in text
+
+
+def test_what_goes_through_a_pipe_is_whole(capsys):
+    tables.show(resources.listing([listed(key=LONG, name="web")], LATER))
+    assert LONG in capsys.readouterr().out
 
 
 def test_what_cannot_be_known_is_not_shown_as_what_is(capsys):

@@ -131,6 +131,10 @@ def _option(option: str) -> str:
     return f"{name}=***" if equals and _SECRET_OPTION.search(name) else option
 
 
+_OWN_MAC = frozenset({"ethernet", "wlan", "loopback", "bond"})
+"""A bridge takes the address of whoever joins it, and a speed with it: no configuration, and no news."""
+
+
 def interface(source: SourceRef, node_key: str, row: Interface) -> Resource:
     is_running = row.state == "up" or (row.state == "unknown" and row.is_up)
     return Resource(
@@ -148,12 +152,12 @@ def interface(source: SourceRef, node_key: str, row: Interface) -> Resource:
         addresses=row.addresses,
         spec={
             "type": row.type,
-            "mac": row.mac,
+            "mac": row.mac if row.type in _OWN_MAC else "",
             "mtu": row.mtu,
-            "speed_mbps": row.speed_mbps,
             "enabled": row.is_up,
             "master": row.master,
         },
+        native={"speed_mbps": row.speed_mbps} if row.type in _OWN_MAC else {},
     )
 
 

@@ -346,3 +346,16 @@ def test_the_hottest_sensible_sensor_is_the_temperature(machine):
 def test_a_machine_without_chips_has_its_thermal_zones(machine):
     assert counters.temperature(machine({"sys/class/thermal/thermal_zone0/temp": "48312\n"})) == 48.312
     assert counters.temperature(machine({"sys/class/thermal/thermal_zone0/temp": "n/a\n"})) is None
+
+
+def test_a_bridge_that_takes_its_members_address_and_speed_has_not_changed(machine):
+    def seen(address, speed):
+        folder = "sys/class/net/docker0"
+        root = machine({
+            f"{folder}/flags": "0x1003\n", f"{folder}/uevent": "DEVTYPE=bridge\n", f"{folder}/operstate": "up\n",
+            f"{folder}/address": address, f"{folder}/speed": speed,
+        })  # fmt: skip
+        (row,) = interfaces.interfaces(root, {})
+        return mapping.interface(SOURCE, NODE, row)
+
+    assert seen("02:42:aa:00:00:01\n", "10000\n") == seen("5e:11:22:33:44:55\n", "-1\n")

@@ -59,6 +59,13 @@ def apply(con: Connection, batch: Sequence[Message], *, cursor: Cursor, now: dat
     return work.applied
 
 
+def refuse(con: Connection, message: Message, reason: str, *, cursor: Cursor, now: datetime) -> Applied:
+    """Put ``message`` aside and move past it."""
+    quarantine.put(con, [Refusal(now, cursor.stream, message.sequence, message.subject, reason, message.data)])
+    cursors.move(con, cursor)
+    return Applied(sequence=cursor.sequence, counts=Counter(quarantined=1))
+
+
 class _Batch:
     def __init__(self, con: Connection, now: datetime, applied: Applied) -> None:
         self.con = con
@@ -128,8 +135,7 @@ class _Batch:
 
     def _closed(self, event: ScanClosed) -> None:
         scope = self._scope(event.provider, event.source, event.scope)
-        if scope.last_attempt_at is not None and event.observed_at < scope.last_attempt_at:
-            self._is_late(event.ref)
+        if self._is_old(scope, event):
             return
         parts = {number: part.manifest for number, part in self.parts.pop(event.scan, {}).items()}
         if len(parts) < event.parts:
@@ -141,7 +147,10 @@ class _Batch:
         )  # fmt: skip
         self.scans.append(row)
         if len(parts) != event.parts or len(manifest) != event.count:
-            row.outcome, row.detail = "incomplete", f"{len(parts)} of {event.parts} parts of its manifest came"
+            row.outcome = "incomplete"
+            row.detail = (
+                f"{len(parts)} of {event.parts} parts of its manifest came, {len(manifest)} of {event.count} keys"
+            )
             return
         self._flush()
         self._judge(scope, row, event, manifest)
@@ -158,8 +167,9 @@ class _Batch:
             inventory.set_presence(self.con, keys, presence, op=op, at=event.observed_at, cause=cause)
             self.applied.keys |= keys
             for key in keys & self.rows.keys():
-                self.rows[key].presence = presence
-                self.rows[key].reported = self.rows[key].reported and presence == "gone"
+                kept = self.rows[key]
+                kept.presence, kept.changed_at = presence, event.observed_at
+                kept.reported = kept.reported and presence == "gone"
         self._announce_gone({key for key in verdict.gone if not known[key].reported}, event)
         if verdict.disagreeing:
             self.applied.republish.add(event.ref)
@@ -186,8 +196,7 @@ class _Batch:
 
     def _failed(self, event: ScanFailed) -> None:
         scope = self._scope(event.provider, event.source, event.scope)
-        if scope.last_attempt_at is not None and event.observed_at < scope.last_attempt_at:
-            self._is_late(event.ref)
+        if self._is_old(scope, event):
             return
         status = "denied" if event.trouble is Trouble.UNAUTHORIZED else "failed"
         if scope.status != status:
@@ -213,9 +222,15 @@ class _Batch:
     def _scope(self, provider: str, source: str, scope: str) -> ScopeRow:
         return self.scopes.setdefault((provider, source, scope), ScopeRow(provider, source, scope))
 
-    def _is_late(self, ref: SourceRef) -> None:
-        self.late[ref] += 1
+    def _is_old(self, scope: ScopeRow, event: ScanClosed | ScanFailed) -> bool:
+        """Whether this scan has been heard already, or a later one has: what is missing must not be missed twice."""
+        if event.scan == scope.last_scan:
+            return True
+        if scope.last_attempt_at is None or event.observed_at >= scope.last_attempt_at:
+            return False
+        self.late[event.ref] += 1
         self.applied.counts["late"] += 1
+        return True
 
     def _announce_gone(self, keys: set[str], event: ScanClosed) -> None:
         """What we judged gone is said under its subject, so that the bus alone tells the present, too."""

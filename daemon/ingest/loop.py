@@ -1,12 +1,13 @@
 """From a stream to the store: a batch is one transaction, and the place in the stream is part of it.
 
 When the store cannot be written (a full disk), the batch is kept and tried again; nothing further is read meanwhile.
+A message that no transaction survives is refused alone: it would stop every later start, too.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter
@@ -27,6 +28,8 @@ from daemon.store.database import Connection, Database, StoreUnavailable
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0
+_REASON = 500
+"""Characters of an error that quotes the message itself."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,26 @@ class Writing:
                 self.progress.stalled = ""
             return result
 
+    async def write_all(
+        self,
+        messages: Sequence[Message],
+        cursor: Cursor,
+        fill: Callable[[Connection, Sequence[Message], Cursor], T],
+        refuse: Callable[[Connection, Message, Cursor, str], T],
+    ) -> list[T]:
+        """``fill`` the store with ``messages``, by halves where that fails; ``refuse`` the one that is the cause."""
+        try:
+            return [await self.write(lambda con: fill(con, messages, cursor))]
+        except Exception as error:
+            if len(messages) == 1:
+                log.exception("message_refused", subject=messages[0].subject, sequence=messages[0].sequence)
+                reason = f"the store cannot hold it ({type(error).__name__}: {error})"[:_REASON]
+                return [await self.write(lambda con: refuse(con, messages[0], cursor, reason))]
+        half = len(messages) // 2
+        midway = replace(cursor, sequence=messages[half - 1].sequence)
+        first = await self.write_all(messages[:half], midway, fill, refuse)
+        return first + await self.write_all(messages[half:], cursor, fill, refuse)
+
 
 @dataclass(slots=True)
 class InventoryIngest:
@@ -97,11 +120,17 @@ class InventoryIngest:
         messages = [Message(m.subject, m.data, m.metadata.sequence.stream) for m in batch.messages]
         cursor = Cursor(self.reader.stream, batch.created_at, batch.last_sequence)
         began = perf_counter()
-        applied = await writing.write(lambda con: apply.apply(con, messages, cursor=cursor, now=self.clock.now()))
-        seconds = perf_counter() - began
-        self._note(batch, applied, seconds)
-        self.done(applied)
-        log.debug("batch_applied", summary=str(applied), sequence=applied.sequence, seconds=round(seconds, 4))
+        for applied in await writing.write_all(messages, cursor, self._fill, self._refuse):
+            seconds = perf_counter() - began
+            self._note(batch, applied, seconds)
+            self.done(applied)
+            log.debug("batch_applied", summary=str(applied), sequence=applied.sequence, seconds=round(seconds, 4))
+
+    def _fill(self, con: Connection, messages: Sequence[Message], cursor: Cursor) -> Applied:
+        return apply.apply(con, messages, cursor=cursor, now=self.clock.now())
+
+    def _refuse(self, con: Connection, message: Message, cursor: Cursor, reason: str) -> Applied:
+        return apply.refuse(con, message, reason, cursor=cursor, now=self.clock.now())
 
     def _note(self, batch: Batch, applied: Applied, seconds: float) -> None:
         said_at = batch.messages[-1].metadata.timestamp

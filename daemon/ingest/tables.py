@@ -7,11 +7,10 @@ from functools import partial
 from typing import NoReturn
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from daemon.ingest.loop import Progress, Writing, start_of
-from daemon.ingest.messages import AHEAD
-from daemon.ingest.reader import Batch, Reader
+from daemon.ingest.messages import AHEAD, Message
+from daemon.ingest.reader import Reader
 from daemon.runtime.clock import Clock
 from daemon.store import audit, cursors, quarantine, samples
 from daemon.store.cursors import Cursor
@@ -20,12 +19,12 @@ from daemon.store.quarantine import Refusal
 from schemas.audit import Audited
 from schemas.events import MetricsBatch
 
-Fill = Callable[[Connection, Sequence[Msg], datetime], list[tuple[Msg, str]]]
+Fill = Callable[[Connection, Sequence[Message], datetime], list[tuple[Message, str]]]
 """Write what the messages say; return those that cannot be read, each with the reason."""
 _LINGER = timedelta(milliseconds=500)
 
 
-def metrics(con: Connection, messages: Sequence[Msg], now: datetime) -> list[tuple[Msg, str]]:
+def metrics(con: Connection, messages: Sequence[Message], now: datetime) -> list[tuple[Message, str]]:
     refused, taken = [], []
     for message in messages:
         try:
@@ -39,7 +38,7 @@ def metrics(con: Connection, messages: Sequence[Msg], now: datetime) -> list[tup
     return refused
 
 
-def audited(con: Connection, messages: Sequence[Msg], now: datetime) -> list[tuple[Msg, str]]:
+def audited(con: Connection, messages: Sequence[Message], now: datetime) -> list[tuple[Message, str]]:
     del now
     refused, taken = [], []
     for message in messages:
@@ -66,17 +65,20 @@ class TableIngest:
         writing = Writing(self.database, self.progress)
         async for batch in reader.batches(start):
             reader.gaps.clear()
-            await writing.write(partial(self._store, batch=batch))
+            messages = [Message(m.subject, m.data, m.metadata.sequence.stream) for m in batch.messages]
+            cursor = Cursor(self.stream, batch.created_at, batch.last_sequence)
+            await writing.write_all(messages, cursor, self._fill, self._refuse)
         raise AssertionError("an endless read has ended")
 
-    def _store(self, con: Connection, batch: Batch) -> None:
+    def _fill(self, con: Connection, messages: Sequence[Message], cursor: Cursor) -> None:
         now = self.clock.now()
-        refused = self.fill(con, batch.messages, now)
-        quarantine.put(
-            con,
-            [
-                Refusal(now, self.stream, message.metadata.sequence.stream, message.subject, reason, message.data)
-                for message, reason in refused
-            ],
-        )
-        cursors.move(con, Cursor(self.stream, batch.created_at, batch.last_sequence))
+        refused = self.fill(con, messages, now)
+        quarantine.put(con, [self._refusal(message, reason) for message, reason in refused])
+        cursors.move(con, cursor)
+
+    def _refuse(self, con: Connection, message: Message, cursor: Cursor, reason: str) -> None:
+        quarantine.put(con, [self._refusal(message, reason)])
+        cursors.move(con, cursor)
+
+    def _refusal(self, message: Message, reason: str) -> Refusal:
+        return Refusal(self.clock.now(), self.stream, message.sequence, message.subject, reason, message.data)

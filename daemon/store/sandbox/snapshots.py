@@ -13,8 +13,8 @@ from daemon.runtime.clock import Clock
 
 NAME = "homelab.duckdb"
 RAW = "raw-copy-"
-YOUNG = timedelta(seconds=1)
-SHARE = 20  # a renewal may take a twentieth of the time
+YOUNG = timedelta(milliseconds=500)
+SHARE = 4  # renewals may take a quarter of the time, while somebody keeps asking
 
 
 @dataclass(frozen=True, slots=True)

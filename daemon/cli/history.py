@@ -39,7 +39,7 @@ def history(  # noqa: PLR0917 - a command line
     provider: Annotated[str | None, typer.Option("--provider", "-p")] = None,
     source: Annotated[str | None, typer.Option("--source", "-s")] = None,
     kind: Annotated[Kind | None, typer.Option("--kind", "-k")] = None,
-    op: Annotated[str | None, typer.Option(help="Only this operation: observed, changed, gone...")] = None,
+    op: Annotated[str | None, typer.Option(help="Only this: appeared, changed, removed, gone, adopted...")] = None,
     side: Annotated[Literal["expected", "actual"] | None, typer.Option(help="What should be, or what is.")] = None,
     since: Annotated[str | None, typer.Option(help="A time (2026-11-20T08:00Z), or how long ago: 2h, 7d.")] = None,
     until: Annotated[str | None, typer.Option(help="As --since.")] = None,

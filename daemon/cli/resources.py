@@ -86,7 +86,7 @@ def resources(  # noqa: PLR0917 - a command line
         text=text,
         managed=managed,
         drifting=drifting or None,
-        include_gone=gone or presence == Presence.GONE,
+        include_gone=gone or drifting or presence == Presence.GONE,  # what is missing drifts most of all
         fields=chosen or (("*",) if as_json else _ASKED),
     )
     found, page = ask(Where(state, nats, creds), lambda answers: pages.every(answers.resources, query, limit))

@@ -107,7 +107,13 @@ _SELECT = ", ".join(_readable(name, kind) for name, kind in COLUMNS.items())
 
 
 def instant(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
+    """Return the moment; one outside Python's years 1 to 9999, which DuckDB has, as the last or the first of them."""
+    if microseconds is None:
+        return None
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if microseconds > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def fetch(con: Connection, keys: Iterable[str]) -> dict[str, Row]:

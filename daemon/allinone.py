@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,8 +27,6 @@ from daemon.runtime.version import version
 from schemas.config import HomelabConfig, SourceConfig
 from schemas.resources import SourceRef
 from schemas.running import HttpRun, Login, NatsRun, Run, SqlRun
-
-Agents = Mapping[str, Coroutine[Any, Any, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ async def up(config: HomelabConfig, options: UpOptions) -> None:
         stack.callback(systemd.notify, "STOPPING=1")
         stack.callback(state.remove_run, folder)
         tasks = {**bus_tasks, **daemon.tasks, "http": serving, **_agents(sources, access, clock)}
-        await run_until_signal(tasks, ready=partial(_ready, folder, run))
+        await run_until_signal(app.started(tasks), ready=partial(_ready, folder, run))
 
 
 def _ready(folder: Path, run: Run) -> None:
@@ -118,7 +116,7 @@ def _ready(folder: Path, run: Run) -> None:
 @asynccontextmanager
 async def _bus(
     config: HomelabConfig, options: UpOptions, folder: Path, sources: Sequence[Source]
-) -> AsyncIterator[tuple[Access, Agents]]:
+) -> AsyncIterator[tuple[Access, app.Tasks]]:
     """Our own server, or the one that was named."""
     url = options.nats_url or config.nats.url
     if url is not None:
@@ -130,12 +128,12 @@ async def _bus(
     port = config.nats.port if options.nats_port is None else options.nats_port
     server = EmbeddedServer(folder, host=config.nats.listen, port=port, sources=[source.ref for source in sources])
     async with server:
-        yield Access(server.url, server.logins, server.agents), {"nats-server": server.run()}
+        yield Access(server.url, server.logins, server.agents), {"nats-server": server.run}
 
 
-def _agents(sources: Sequence[Source], access: Access, clock: Clock) -> Agents:
+def _agents(sources: Sequence[Source], access: Access, clock: Clock) -> app.Tasks:
     return {
-        f"agent {source.ref}": restarting(f"agent {source.ref}", partial(_agent, source, access, clock))
+        f"agent {source.ref}": partial(restarting, f"agent {source.ref}", partial(_agent, source, access, clock))
         for source in sources
     }
 
@@ -153,7 +151,9 @@ async def agent(config: HomelabConfig, names: Sequence[str], options: BusOptions
     sources = sources_of(config, names)
     access = _access(config, options)
     log.info("agents_start", sources=[str(source.ref) for source in sources], bus=access.url)
-    await run_until_signal(dict(_agents(sources, access, SystemClock())), ready=partial(systemd.notify, "READY=1"))
+    await run_until_signal(
+        app.started(_agents(sources, access, SystemClock())), ready=partial(systemd.notify, "READY=1")
+    )
 
 
 def _access(config: HomelabConfig, options: BusOptions) -> Access:

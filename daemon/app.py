@@ -4,7 +4,7 @@ Entered in the order in which things are needed and left in the reverse one: tas
 """
 
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,7 +45,8 @@ STORE_FILE = "homelab.duckdb"
 SNAPSHOTS = "sql"
 _SQL_BYTES = 6 * 1024 * 1024
 """Of an answer in SQL: under the bus's max_payload."""
-Tasks = Mapping[str, Coroutine[Any, Any, object]]
+Tasks = Mapping[str, Callable[[], Coroutine[Any, Any, object]]]
+"""What runs for ever, by name; started only when everything stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,13 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
         jobs = Jobs(database, client, clock, metrics, turned_late, config.retention, partial(_is_live, ingest))
         await stack.enter_async_context(scheduled(jobs))
         tasks: Tasks = {
-            "ingest": ingest.run(),
-            "samples": TableIngest(client, database, clock, "METRICS", tables.metrics).run(),
-            "audit": TableIngest(client, database, clock, "AUDIT", tables.audited).run(),
-            "reconcile": reconciler.run(),
-            "announce": announcer.run(),
-            "republish": republish.run(),
-            "bus": client.until_closed(),
+            "ingest": ingest.run,
+            "samples": TableIngest(client, database, clock, "METRICS", tables.metrics).run,
+            "audit": TableIngest(client, database, clock, "AUDIT", tables.audited).run,
+            "reconcile": reconciler.run,
+            "announce": announcer.run,
+            "republish": republish.run,
+            "bus": client.until_closed,
         }
         yield Daemon(tasks, ingest, metrics, sandbox.snapshot)
 
@@ -146,7 +147,7 @@ def _standing(ingest: InventoryIngest, client: Connection) -> Standing:
 @asynccontextmanager
 async def http(
     config: HomelabConfig, daemon: Daemon, url: str, login: Login | None, creds: Path | None, *, host: str, port: int
-) -> AsyncIterator[tuple[str, Coroutine[Any, Any, None]]]:
+) -> AsyncIterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
     """Take the port and yield (URL, what serves it).  MCP over HTTP is a bus client like any other front end."""
     from daemon.mcp.http import Health, http_app  # noqa: PLC0415 - 60 MB that only a serving process needs
     from daemon.mcp.listening import bind, serve_http  # noqa: PLC0415
@@ -160,7 +161,7 @@ async def http(
             server, health=lambda: Health(*daemon.health()), registry=daemon.metrics.registry, token=token,
             allowed_hosts=config.http.allowed_hosts,
         )  # fmt: skip
-        yield listener.url, serve_http(app, listener)
+        yield listener.url, partial(serve_http, app, listener)
 
 
 async def run_daemon(config: HomelabConfig, options: DaemonOptions) -> None:
@@ -180,7 +181,12 @@ async def run_daemon(config: HomelabConfig, options: DaemonOptions) -> None:
         address, serving = await stack.enter_async_context(http(config, daemon, url, login, jwt, host=host, port=port))
         stack.callback(systemd.notify, "STOPPING=1")
         log.info("daemon_starts", version=version(), state=str(folder), bus=client.address, http=address)
-        await run_until_signal({**daemon.tasks, "http": serving}, ready=partial(systemd.notify, "READY=1"))
+        tasks = {**daemon.tasks, "http": serving}
+        await run_until_signal(started(tasks), ready=partial(systemd.notify, "READY=1"))
+
+
+def started(tasks: Tasks) -> dict[str, Coroutine[Any, Any, object]]:
+    return {name: work() for name, work in tasks.items()}
 
 
 def _given(option: int | None, configured: int) -> int:

@@ -123,6 +123,8 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
 async def _told(name: str, job: Callable[[], Awaitable[None]]) -> None:
     try:
         await job()
+    except asyncio.CancelledError:
+        return  # we stop; the scheduler would call it an error
     except StoreUnavailable as error:
         log.debug("job_waits", job=name, reason=str(error))
     except Exception:

@@ -4,6 +4,7 @@ No job takes input and each may be missed or run twice: what is to be done stand
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
         scheduler.add_job(
             partial(_told, name, job), "interval", seconds=seconds, id=name, next_run_time=jobs.clock.now()
         )
+    logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)  # it calls our stopping an error of the job
     scheduler.start()
     try:
         yield
@@ -123,8 +125,6 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
 async def _told(name: str, job: Callable[[], Awaitable[None]]) -> None:
     try:
         await job()
-    except asyncio.CancelledError:
-        return  # we stop; the scheduler would call it an error
     except StoreUnavailable as error:
         log.debug("job_waits", job=name, reason=str(error))
     except Exception:

@@ -23,6 +23,7 @@ AGENTS_BUCKET = "agents"
 
 _ENCODED = re.compile(r"[.*>%\s\x00-\x1f\x7f]|[^\x00-\x7f]")
 _MAX_TOKEN = 1200
+_INVENTORY_TOKENS = 5
 
 
 class BadSubject(ValueError):
@@ -62,10 +63,10 @@ def inventory_of_kind(provider: str, source: str, kind: str) -> str:
 
 def parse_inventory(subject: str) -> str:
     """Return the resource key that an inventory subject names."""
-    match subject.split("."):
-        case [str(root), "inv", provider, source, kind, native_id] if root == ROOT:
-            return str(Key(*(decode(token) for token in (provider, source, kind, native_id))))
-    raise BadSubject(f"not an inventory subject: {subject!r}")
+    root, *tokens = subject.split(".")
+    if root != ROOT or tokens[:1] != ["inv"] or len(tokens) != _INVENTORY_TOKENS:
+        raise BadSubject(f"not an inventory subject: {subject!r}")
+    return "/".join(map(decode, tokens[1:]) if "%" in subject else tokens[1:])
 
 
 class ScanSubject(NamedTuple):

@@ -71,7 +71,7 @@ async def _nobody(path: Path) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def serving(path: Path, handler: Handler) -> AsyncIterator[None]:
-    runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0)
+    runner = web.ServerRunner(web.Server(handler), shutdown_timeout=0.1)
     await runner.setup()
     await web.UnixSite(runner, str(path)).start()
     try:

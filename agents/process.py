@@ -164,7 +164,8 @@ async def _obey(ref: SourceRef, bus: Connection, runner: Runner) -> NoReturn:
     try:
         async for message in subscription.messages:
             answer = _control(runner, message.subject.rpartition(".")[2], message.data)
-            await message.respond(answer.model_dump_json().encode())
+            if message.reply:  # else somebody only said it and does not wait for an answer
+                await message.respond(answer.model_dump_json().encode())
     finally:
         await subscription.unsubscribe()
     raise AssertionError("an endless subscription has ended")

@@ -20,6 +20,10 @@ from schemas.events import ScopeState, Trouble, new_id
 from schemas.resources import Key, Resource, SourceRef, hash_of
 
 SLOWEST = timedelta(minutes=15)
+_AGAIN = 1.0
+"""Seconds to the next try of a reading that failed while somebody said that there is news."""
+_PATIENT = frozenset({Trouble.THROTTLED, Trouble.UNAUTHORIZED})
+"""A hint is no reason to come back earlier than was asked, or to be refused once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,8 @@ class Plan:
     """Seconds the last reading took: hints may not make it read all the time."""
     asked: bool = False
     """A hint or a request came after the last reading began."""
+    again: bool = False
+    """What was published is to be said again with the next reading."""
 
     def state(self) -> ScopeState:
         return ScopeState(
@@ -92,9 +98,11 @@ class Runner:
             await self.scan(plan)
 
     def hinted(self, hint: Hint) -> None:
-        """The provider's watch says that a scope changed: read it soon, whatever its back-off."""
+        """The provider's watch says that a scope changed: read it soon, unless the provider wants us to wait."""
         self._removed |= {self.source.key(kind, native_id) for kind, native_id in hint.removed}
-        self.due(hint.scope)
+        plan = self.plans.get(hint.scope)
+        if plan is not None and plan.trouble not in _PATIENT:
+            self.due(hint.scope)
 
     def due(self, scope: str | None = None) -> list[str]:
         """Make one scope, or all, due now; return which."""
@@ -107,10 +115,10 @@ class Runner:
 
     def forget(self, scope: str | None = None) -> list[str]:
         """Publish everything again with the next scan."""
-        for plan in self.plans.values():
-            if scope in (None, plan.scope.name):
-                plan.published.clear()
-        return self.due(scope)
+        chosen = self.due(scope)
+        for name in chosen:
+            self.plans[name].again = True
+        return chosen
 
     def pause(self, *, paused: bool) -> None:
         self.paused = paused
@@ -120,22 +128,23 @@ class Runner:
         """Read one scope once and say the outcome."""
         began, observed_at, scan = self._now(), self._observed_at(), new_id()
         error: Exception | None = None
-        found: list[tuple[Resource, str]] = []
         plan.asked = False
-        await self._say_removed(plan, observed_at)
         try:
+            await self._say_removed(plan, observed_at)
             found = await self._read(plan)
+            await self._say(plan, found, scan=scan, observed_at=observed_at, began=began)
         except AgentError as failure:
             error = failure
         except Exception as failure:
-            log.exception("agent_defect", source=str(self.source), scope=plan.scope.name)
+            if plan.trouble is not Trouble.DEFECT:
+                log.exception("agent_defect", source=str(self.source), scope=plan.scope.name)
             error = failure
         if error is None:
-            await self._say(plan, found, scan=scan, observed_at=observed_at, began=began)
             self._succeeded(plan)
             self._schedule(plan, None)
         else:
             plan.failures += 1
+            plan.trouble = error.trouble if isinstance(error, AgentError) else Trouble.DEFECT
             self._schedule(plan, error)
             await self._say_failed(plan, error, scan=scan, observed_at=observed_at, began=began)
 
@@ -165,6 +174,8 @@ class Runner:
     async def _say(
         self, plan: Plan, found: list[tuple[Resource, str]], *, scan: str, observed_at: datetime, began: float
     ) -> None:
+        if plan.again:
+            plan.published, plan.again = {}, False
         news = [(resource, hashed) for resource, hashed in found if plan.published.get(resource.key) != hashed]
         plan.cost, plan.last_scan_at = self._now() - began, observed_at
         await self.voice.observed(news, observed_at=observed_at)
@@ -177,14 +188,12 @@ class Runner:
     async def _say_failed(
         self, plan: Plan, error: Exception, *, scan: str, observed_at: datetime, began: float
     ) -> None:
-        plan.trouble = error.trouble if isinstance(error, AgentError) else Trouble.DEFECT
+        trouble = plan.trouble or Trouble.DEFECT
         detail = str(error) if isinstance(error, AgentError) else f"a defect of the agent ({type(error).__name__})"
         if plan.failures == 1:
-            log.warning(
-                "source_lost", source=str(self.source), scope=plan.scope.name, trouble=plan.trouble, detail=detail
-            )
+            log.warning("source_lost", source=str(self.source), scope=plan.scope.name, trouble=trouble, detail=detail)
         await self.voice.failed(
-            plan.scope.name, plan.trouble, detail, scan=scan, observed_at=observed_at, duration=self._now() - began,
+            plan.scope.name, trouble, detail, scan=scan, observed_at=observed_at, duration=self._now() - began,
             interval=plan.cadence.interval, failures=plan.failures, next_at=plan.next_scan_at,
         )  # fmt: skip
 
@@ -196,8 +205,8 @@ class Runner:
     def _schedule(self, plan: Plan, error: Exception | None) -> None:
         pause = plan.cadence.after(error, plan.failures).total_seconds()
         pause *= 1 + plan.cadence.jitter * self.random.random()
-        if plan.asked:  # while it was being read
-            pause = min(pause, plan.cost)
+        if plan.asked and plan.trouble not in _PATIENT:  # while it was being read
+            pause = min(pause, plan.cost if error is None else _AGAIN)
         plan.due_at = self._now() + pause
         plan.next_scan_at = self.clock.now() + timedelta(seconds=pause)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -27,10 +27,11 @@ IN_FLIGHT = 64
 PART_ENTRIES = 2000
 PART_BYTES = 400_000
 RESOURCE_BYTES = 700_000
-"""Well under the server's max_payload of 1 MB."""
+"""Well under the server's max_payload, and what an answer or a terminal can still show."""
 SCAN_TTL = timedelta(hours=1)
 SAMPLES_PER_BATCH = 1000
 _DETAIL = 1000
+_WORD = 200
 
 
 class Publish(Protocol):
@@ -46,15 +47,20 @@ class Voice:
     """The process that speaks: `docker/nas@host:pid`."""
     publish: Publish
     clock: Clock
+    cut: set[str] = field(default_factory=set)
+    """Keys of what did not fit, so that each is told once."""
 
     def fit(self, resource: Resource) -> Resource:
         """Return ``resource``, without its details if it is too large for a message."""
-        rough = len(resource.name) + sum(len(k) + len(v) for k, v in resource.labels.items()) + _size(resource.spec)
-        if rough + _size(resource.native) < RESOURCE_BYTES:
+        size = len(resource.model_dump_json())
+        if size < RESOURCE_BYTES:
             return resource
-        log.warning("resource_cut", key=resource.key, reason="too large for one message")
-        cut = {"truncated": True}
-        return resource.model_copy(update={"spec": cut, "native": cut, "labels": {}, "relations": ()})
+        if resource.key not in self.cut:
+            self.cut.add(resource.key)
+            log.warning("resource_cut", key=resource.key, bytes=size, reason="too large for one message")
+        bare: dict[str, object] = {name: {"truncated": True} for name in ("spec", "native")}
+        bare |= {name: getattr(resource, name)[:_WORD] for name in ("name", "native_kind", "native_status", "revision")}
+        return resource.model_copy(update=bare | {"labels": {}, "relations": (), "addresses": ()})
 
     async def observed(self, news: Sequence[tuple[Resource, str]], *, observed_at: datetime) -> None:
         """Publish what is new or changed, and return when the bus has all of it."""
@@ -136,18 +142,6 @@ def _parts(manifest: dict[str, str]) -> list[dict[str, str]]:
         part[key] = hashed
         size += len(key.encode()) + len(hashed) + 8
     return [*parts, part] if part else parts
-
-
-def _size(value: object) -> int:
-    """About how many bytes ``value`` is as JSON."""
-    match value:
-        case dict():
-            return sum(len(str(name)) + _size(inner) + 4 for name, inner in value.items()) + 2
-        case list() | tuple():
-            return sum(_size(inner) + 1 for inner in value) + 2
-        case str():
-            return len(value.encode()) + 2
-    return 8
 
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,7 @@
-"""Paths into a resource: ``status``, ``spec.image``, ``labels."a.b"``.  A list is one value; an empty mapping is nothing."""
+"""Paths into a resource: ``status``, ``spec.image``, ``labels."a.b"``.
+
+A list is one value; null and a mapping without anything in it are nothing.
+"""
 
 import json
 import re
@@ -15,25 +18,34 @@ def join(prefix: str, name: str) -> str:
     return f"{prefix}.{segment}" if prefix else segment
 
 
-def flatten(value: JsonValue, prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Yield (path, value) of every leaf."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from flatten(inner, join(prefix, name))
-    else:
-        yield prefix, value
-
-
 def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]:
     """Yield the paths of the leaves that are not equal on both sides."""
-    if old == new:
+    return (path for path, _, _ in differences(old, new, prefix))
+
+
+def differences(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[tuple[str, JsonValue, JsonValue]]:
+    """Yield (path, old, new) where the sides differ; a side that has nothing there is None.  Null is nothing, too."""
+    if old == new or not (_is_something(old) or _is_something(new)):
         return
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in sorted(old.keys() | new.keys()):
-            yield from differing(old.get(name, {}), new.get(name, {}), join(prefix, name))
-    elif isinstance(old, Mapping | None) and isinstance(new, Mapping) and not old:
-        yield from (path for path, _ in flatten(new, prefix))
-    elif isinstance(old, Mapping) and isinstance(new, Mapping | None) and not new:
-        yield from (path for path, _ in flatten(old, prefix))
+    if _is_branch(old) and _is_branch(new):
+        before, after = _inside(old), _inside(new)
+        for name in sorted(before.keys() | after.keys()):
+            yield from differences(before.get(name), after.get(name), join(prefix, name))
     else:
-        yield prefix
+        yield prefix, _told(old), _told(new)
+
+
+def _is_something(value: JsonValue) -> bool:
+    return any(map(_is_something, value.values())) if isinstance(value, Mapping) else value is not None
+
+
+def _is_branch(value: JsonValue) -> bool:
+    return value is None or isinstance(value, Mapping)
+
+
+def _inside(value: JsonValue) -> Mapping[str, JsonValue]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _told(value: JsonValue) -> JsonValue:
+    return value if _is_something(value) else None

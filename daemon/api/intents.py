@@ -12,6 +12,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
 from daemon.api.answers import Refused
+from daemon.api.reading import source_of
 from daemon.reconcile import adopt
 from daemon.reconcile.diff import Actual
 from daemon.reconcile.loop import Reconciler
@@ -54,11 +55,16 @@ class Intents:
         asked_at = self.clock.now()
         control = Control(scope=query.scope, reason="refresh")
         failed: dict[str, str] = {}
-        for provider, source in chosen:
+
+        async def ask(provider: str, source: str) -> None:
             if trouble := await self.ask(provider, source, Verb.RESCAN, control):
                 failed[f"{provider}/{source}"] = trouble
+
+        async with asyncio.TaskGroup() as group:
+            for pair in chosen:
+                group.create_task(ask(*pair))
         waiting = [pair for pair in chosen if "/".join(pair) not in failed]
-        late = await self._read_since(waiting, asked_at, query.wait_seconds) if query.scope is None else set()
+        late = await self._read_since(waiting, query.scope, asked_at, query.wait_seconds)
         failed |= dict.fromkeys(late, f"not read again within {query.wait_seconds:g} s")
         now = self.clock.now()
         drawn_on = await self.database.read(partial(sources.provenance, provider=None, source=None, now=now))
@@ -108,11 +114,13 @@ class Intents:
             raise Refused("not_found", f"no source is called {source!r}", candidates=names)
         return found
 
-    async def _read_since(self, chosen: list[tuple[str, str]], at: datetime, seconds: float) -> set[str]:
+    async def _read_since(
+        self, chosen: list[tuple[str, str]], scope: str | None, at: datetime, seconds: float
+    ) -> set[str]:
         """Wait until all ``chosen`` were read at or after ``at``; return the names of those that were not."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            done = await self.database.read(partial(sources.attempts_since, at=at))
+            done = await self.database.read(partial(sources.attempts_since, scope=scope, at=at))
             late = {"/".join(pair) for pair in chosen if not done.get(pair, False)}
             if not late or asyncio.get_running_loop().time() >= deadline:
                 return late
@@ -131,7 +139,10 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime) -> q.AdoptAnswer
                 skipped[text] = "no such resource" if not found else f"may be any of {', '.join(found[:3])}"
         query = query.model_copy(update={"keys": tuple(wanted)})
     if wanted or not skipped:
-        wanted = resources.keys(con, resources.condition(query), limit=MAX_ADOPTED + 1)
+        provider, source = source_of(query.provider, query.source)
+        query = query.model_copy(update={"provider": provider, "source": source})
+        chosen = resources.condition(query, include_gone=bool(wanted))
+        wanted = resources.keys(con, chosen, limit=MAX_ADOPTED + 1)
     if len(wanted) > MAX_ADOPTED:
         raise Refused("too_large", f"more than {MAX_ADOPTED} resources at once: narrow the selection")
     before = expectations.fetch(con, wanted)
@@ -142,8 +153,8 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime) -> q.AdoptAnswer
         if reason := adopt.refusal(actual):
             skipped[actual.key] = reason
             continue
-        one = adopt.expectation(actual, now=now)
-        old = before.get(one.key)
+        old = before.get(actual.key)
+        one = adopt.expectation(actual, old, now=now)
         changed = old is None or old.fields != one.fields
         if changed:
             made.append(one)

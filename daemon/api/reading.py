@@ -1,7 +1,8 @@
 """The questions that read the store.  Each is one visit of a reader; nothing here writes or waits."""
 
+import math
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from daemon.api.answers import Refused
 from daemon.reconcile.severity import at_least
@@ -17,6 +18,7 @@ BYTES_FOR_ITEMS = 200_000
 _RAW_SPAN = timedelta(hours=6)
 _5M_SPAN = timedelta(days=7)
 _RAW_STEP = timedelta(seconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def summary(drawn_on: tuple[q.Provenance, ...], open_now: dict[str, int]) -> str
 
 
 def _sources(con: Connection, query: q.SourcesQuery, now: datetime) -> q.SourcesAnswer:
-    provider, source = _source_of(query.provider, query.source)
+    provider, source = source_of(query.provider, query.source)
     items = sources.sources(con, provider, source, now=now)
     if source is not None and not items:
         raise _no_source(con, source)
@@ -87,7 +89,7 @@ def _sources(con: Connection, query: q.SourcesQuery, now: datetime) -> q.Sources
 
 def _resources(con: Connection, query: q.ResourcesQuery, now: datetime) -> q.ResourcesAnswer:
     columns = _columns(query.fields)
-    provider, source = _source_of(query.provider, query.source)
+    provider, source = source_of(query.provider, query.source)
     query = query.model_copy(update={"provider": provider, "source": source})
     chosen = resources.condition(query, include_gone=query.include_gone)
     keys = resources.keys(con, chosen, after=query.cursor, limit=query.limit + 1)
@@ -163,7 +165,7 @@ def _relations(con: Connection, query: q.RelationsQuery, now: datetime) -> q.Rel
 
 def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAnswer:
     _cursor_number(query.cursor)
-    provider, source = _source_of(query.provider, query.source)
+    provider, source = source_of(query.provider, query.source)
     query = query.model_copy(update={"provider": provider, "source": source})
     found = history.events(con, query, limit=query.limit + 1)
     total = history.count_events(con, query)
@@ -178,7 +180,7 @@ def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAns
 
 def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime) -> q.DeviationsAnswer:
     passed = _cursor_number(query.cursor)
-    provider, source = _source_of(query.provider, query.source)
+    provider, source = source_of(query.provider, query.source)
     query = query.model_copy(update={"provider": provider, "source": source})
     severities = tuple(map(str, at_least(query.severity))) if query.severity else ()
     found = history.found_deviations(con, query, severities, limit=query.limit + 1)
@@ -202,7 +204,8 @@ def _metrics(con: Connection, query: q.MetricsQuery, now: datetime) -> q.Metrics
         wide = until - since
         resolution = "raw" if wide <= _RAW_SPAN else "5m" if wide <= _5M_SPAN else "1h"
     least = {"raw": _RAW_STEP, "5m": timedelta(minutes=5), "1h": timedelta(hours=1)}[resolution]
-    step = max(least, timedelta(seconds=round((until - since).total_seconds() / query.max_points)))
+    since -= (since - _EPOCH) % least
+    step = least * max(1, math.ceil((until - since) / least / query.max_points))
     table = {"raw": "samples", "5m": "samples_5m", "1h": "samples_1h"}[resolution]
     found = history.series(con, key, query.metric, history.Span(since, until, table, step))
     part = Key.parse(key)
@@ -220,7 +223,7 @@ def _cursor_number(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _source_of(provider: str | None, source: str | None) -> tuple[str | None, str | None]:
+def source_of(provider: str | None, source: str | None) -> tuple[str | None, str | None]:
     """Accept ``<provider>/<name>`` where a source's name is asked for."""
     if source is not None and "/" in source:
         first, _, name = source.partition("/")

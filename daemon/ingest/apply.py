@@ -148,9 +148,7 @@ class _Batch:
         self.scans.append(row)
         if len(parts) != event.parts or len(manifest) != event.count:
             row.outcome = "incomplete"
-            row.detail = (
-                f"{len(parts)} of {event.parts} parts of its manifest came, {len(manifest)} of {event.count} keys"
-            )
+            row.detail = f"{len(parts)} of {event.parts} parts came, with {len(manifest)} of {event.count} keys"
             return
         self._flush()
         self._judge(scope, row, event, manifest)

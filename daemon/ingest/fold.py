@@ -34,7 +34,7 @@ def observed(row: Row | None, event: Observed, *, scanned_at: datetime | None) -
     if row is None:
         return Folded(new, entry(new, "appeared", event))
     changed = changes(row, new) + (["presence"] if row.presence != PRESENT else [])
-    if row.incarnation != new.incarnation:
+    if row.incarnation and new.incarnation and row.incarnation != new.incarnation:
         return Folded(new, entry(new, "replaced", event, changed=changed))
     if row.presence != PRESENT:
         return Folded(new, entry(new, "returned", event, changed=changed))
@@ -81,7 +81,10 @@ def entry(row: Row, op: str, event: Observed | Removed, *, changed: list[str] | 
 
 
 def _is_late(row: Row | None, at: datetime, scanned_at: datetime | None) -> bool:
-    return (row is not None and at < row.observed_at) or (scanned_at is not None and at < scanned_at)
+    """Whether something newer is known: of the resource, of its absence, or of its whole scope."""
+    if scanned_at is not None and at < scanned_at:
+        return True
+    return row is not None and (at < row.observed_at or (row.presence != PRESENT and at < row.changed_at))
 
 
 def _row(event: Observed, *, first_seen_at: datetime) -> Row:

@@ -103,16 +103,13 @@ class InventoryIngest:
     reader: Reader = field(init=False)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.bus, "INVENTORY")
+        self.reader = Reader(self.bus, "INVENTORY", gap=self.gap)
 
     async def run(self) -> NoReturn:
         start = await self.database.read(partial(start_of, stream=self.reader.stream))
         self.progress.sequence = start.sequence if start else 0
         writing = Writing(self.database, self.progress)
         async for batch in self.reader.batches(start):
-            for gap in self.reader.gaps:
-                self.gap(gap)
-            self.reader.gaps.clear()
             await self._apply(writing, batch)
         raise AssertionError("an endless read has ended")
 

@@ -6,9 +6,9 @@ holds.  When it is lost (a restarted server forgets it), another one is made fro
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -17,9 +17,11 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
-OUTSTANDING = 2000
+from daemon.runtime import streams
+
+OUTSTANDING = 4000
 """Messages asked for and not yet read: bounds memory, and is what a restart reads again."""
 _EXPIRES = 30.0
 _BYTES = 512 * 1024 * 1024
@@ -50,10 +52,10 @@ class Batch:
 class Reader:
     bus: Client
     stream: str
-    size: int = 500
+    size: int = 2000
     linger: float = 0.02
-    gaps: list[str] = field(default_factory=list)
-    """Gaps found and not yet dealt with."""
+    gap: Callable[[str], None] = lambda _: None
+    """Told why what the store has may not be all that was said."""
     caught_up: bool = False
     trouble: str = ""
     """Why nothing is being read; empty while all is well."""
@@ -80,7 +82,7 @@ class Reader:
         inbox = self.bus.new_inbox()
         subscription = await self.bus.subscribe(inbox, pending_msgs_limit=4 * OUTSTANDING, pending_bytes_limit=_BYTES)
         stack.push_async_callback(_unsubscribe, subscription)
-        info = await self.bus.jetstream().stream_info(self.stream)
+        info = await self._info()
         start = self._begin(info)
         consumer = await self._make(start.sequence + 1)
         stack.push_async_callback(_forget, self.bus, self.stream, consumer)
@@ -98,6 +100,15 @@ class Reader:
                 self._last = metadata.sequence.stream
                 self.caught_up = metadata.num_pending == 0
                 yield Batch(messages, start.created_at, self._last, metadata.num_pending)
+
+    async def _info(self) -> StreamInfo:
+        """What the server says of the stream; one that somebody deleted is declared again."""
+        js = self.bus.jetstream()
+        try:
+            return await js.stream_info(self.stream)
+        except NotFoundError:
+            await streams.ensure(self.bus)
+            return await js.stream_info(self.stream)
 
     def _begin(self, info: StreamInfo) -> Start:
         """Compare the stream with where we were; note a gap."""
@@ -117,7 +128,7 @@ class Reader:
             start = Start(created_at, self._last)
         if start.gap:
             log.warning("stream_gap", stream=self.stream, gap=start.gap)
-            self.gaps.append(start.gap)
+            self.gap(start.gap)
         self._started, self._last = start, start.sequence
         return start
 
@@ -143,10 +154,10 @@ class Reader:
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await _next(subscription)
-            except TimeoutError:
+            except TimeoutError as error:
                 if messages:
                     break
-                raise
+                raise TimeoutError("the server says nothing") from error
             if _status(message) is None:
                 await pull.took(message)
                 if not messages:
@@ -160,7 +171,8 @@ class Reader:
 
 
 def _status(message: Msg) -> str | None:
-    return None if message.data or not message.headers else message.headers.get("Status")
+    """What the server says of the consumer; None for a message of the stream, whatever headers somebody gave it."""
+    return None if message.reply.startswith("$JS.ACK.") or not message.headers else message.headers.get("Status")
 
 
 @dataclass(slots=True)

@@ -58,13 +58,15 @@ class TableIngest:
     stream: str
     fill: Fill
     progress: Progress = field(default_factory=Progress)
+    reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.bus, self.stream, linger=_LINGER.total_seconds())
 
     async def run(self) -> NoReturn:
-        reader = Reader(self.bus, self.stream, linger=_LINGER.total_seconds())
         start = await self.database.read(partial(start_of, stream=self.stream))
         writing = Writing(self.database, self.progress)
-        async for batch in reader.batches(start):
-            reader.gaps.clear()
+        async for batch in self.reader.batches(start):
             messages = [Message(m.subject, m.data, m.metadata.sequence.stream) for m in batch.messages]
             cursor = Cursor(self.stream, batch.created_at, batch.last_sequence)
             await writing.write_all(messages, cursor, self._fill, self._refuse)

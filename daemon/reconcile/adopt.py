@@ -25,8 +25,11 @@ def fields(actual: Actual) -> dict[str, ExpectedField]:
     return {name: ExpectedField(value=value, owner=Owner.ADOPTED) for name, value in values.items()}
 
 
-def expectation(actual: Actual, *, now: datetime) -> Expectation:
-    return Expectation(key=actual.key, fields=fields(actual), since=now)
+def expectation(actual: Actual, before: Expectation | None, *, now: datetime) -> Expectation:
+    """Make ``actual`` expected; what was said about how to treat the resource stays."""
+    if before is None:
+        return Expectation(key=actual.key, fields=fields(actual), since=now)
+    return before.model_copy(update={"fields": fields(actual), "since": now})
 
 
 def refusal(actual: Actual) -> str:

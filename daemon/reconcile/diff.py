@@ -37,7 +37,7 @@ def diff(expected: Expectation | None, actual: Actual | None, *, unmanaged: bool
         return None
     if expected is None:
         return [_unmanaged(actual)] if unmanaged else []
-    return [_difference(expected, actual, path) for path in _differing(expected, actual)]
+    return [_difference(expected, *found) for found in _differing(expected, actual)]
 
 
 def _missing(expected: Expectation) -> Difference:
@@ -54,26 +54,24 @@ def _unmanaged(actual: Actual) -> Difference:
     )  # fmt: skip
 
 
-def _differing(expected: Expectation, actual: Actual) -> Iterator[str]:
+def is_unsettled(actual: Actual) -> bool:
+    """Whether its status says nothing yet: on its way to another, or not known."""
+    return actual.fields.get(STATUS) in _UNSETTLED
+
+
+def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, JsonValue, JsonValue]]:
     for name, wanted in expected.fields.items():
-        found = actual.fields.get(name)
-        if name == STATUS and found in _UNSETTLED:
+        if name == STATUS and is_unsettled(actual):
             continue
-        for path in paths.differing(wanted.value, found, name):
+        for path, want, have in paths.differences(wanted.value, actual.fields.get(name), name):
             if not any(path == ignored or path.startswith(f"{ignored}.") for ignored in expected.ignore):
-                yield path
+                yield path, want, have
 
 
-def _difference(expected: Expectation, actual: Actual, path: str) -> Difference:
-    wanted = {name: owned.value for name, owned in expected.fields.items()}
-    want, have = _at(wanted, path), _at(dict(actual.fields), path)
+def _difference(expected: Expectation, path: str, want: JsonValue, have: JsonValue) -> Difference:
     stopped = path == STATUS and want == Status.RUNNING and have in _DOWN
     kind = DeviationType.STOPPED if stopped else DeviationType.CHANGED
     return Difference(
         key=expected.key, type=kind, path=path, expected=want, actual=have,
         severity=severity(kind, expected.criticality),
     )  # fmt: skip
-
-
-def _at(value: JsonValue, path: str) -> JsonValue:
-    return dict(paths.flatten(value)).get(path)

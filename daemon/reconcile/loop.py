@@ -6,6 +6,7 @@ ordinary one are the same code.  Reading and judging are a reader's work; the wr
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +14,7 @@ from typing import NoReturn
 
 import structlog
 
-from daemon.reconcile.diff import Actual, diff
+from daemon.reconcile.diff import Actual, diff, is_unsettled
 from daemon.reconcile.settle import Evidence, Settled, settle
 from daemon.reconcile.severity import severity
 from daemon.runtime.clock import Clock
@@ -22,10 +23,12 @@ from daemon.store.database import Connection, Database, StoreUnavailable
 from schemas import subjects
 from schemas.deviations import Deviation, DeviationEvent, DeviationType, Difference, Transition
 from schemas.expectations import Criticality
-from schemas.resources import Presence
+from schemas.resources import Key, Kind, Presence
 
 _RETRY = 2.0
 AGENT = "daemon"
+CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
+"""When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
 
 
 @dataclass(slots=True)
@@ -74,17 +77,18 @@ class Reconciler:
             self._wake.set()
 
     async def run(self) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        full_at = loop.time()
         while True:
+            if loop.time() >= full_at:
+                self._marks.everything, full_at = True, loop.time() + self.every.total_seconds()
+            self._wake.clear()
             cycle = await self.cycle()
             if cycle.settled.transitions:
                 log.info("reconciled", summary=str(cycle))
-            if not self._marks:
-                try:
-                    async with asyncio.timeout(self.every.total_seconds()):
-                        await self._wake.wait()
-                except TimeoutError:
-                    self._marks.everything = True
-            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(full_at):
+                    await self._wake.wait()
 
     async def cycle(self) -> Cycle:
         """Judge what is marked.  When the store cannot be written the marks are kept."""
@@ -124,7 +128,10 @@ class Reconciler:
             f"{scope.provider}/{scope.source}": {"scan": scope.scan, "scope": scope.scope} for scope in held
         }
         evidence |= {key: _evidence(actual) for key, actual in seen.items()}
-        settled = settle(found, still_open, judged=judged, expected=expected, evidence=evidence, now=now)
+        unsettled = {key for key, actual in seen.items() if is_unsettled(actual)}
+        settled = settle(
+            found, still_open, judged=judged, expected=expected, evidence=evidence, now=now, unsettled=unsettled
+        )
         return Cycle(judged=len(judged), unknown=len(relevant - judged), settled=settled)
 
     def _keys(self, con: Connection, marks: Marks, still_open: list[Deviation]) -> set[str]:
@@ -133,6 +140,8 @@ class Reconciler:
             everywhere = expectations.fetch(con, None).keys() | {deviation.key for deviation in still_open}
             return everywhere | actuals.keys_of_sources(con, self.unmanaged)
         keys = set(marks.keys)
+        if hosts := {key for key in keys if Key.parse(key).kind in CARRIERS}:
+            keys |= actuals.carried(con, hosts)
         if marks.sources:
             keys |= expectations.of_sources(con, marks.sources)
             keys |= {deviation.key for deviation in still_open if _source(deviation.key) in marks.sources}

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
+from daemon.reconcile.diff import STATUS
 from schemas.deviations import Deviation, DeviationType, Difference, Transition
 from schemas.events import new_id
 from schemas.expectations import Expectation
@@ -37,8 +38,9 @@ def settle(
     expected: Mapping[str, Expectation],
     evidence: Mapping[str, Evidence],
     now: datetime,
+    unsettled: AbstractSet[str] = frozenset(),
 ) -> Settled:
-    """Compare ``found`` with what is open of the keys in ``judged``."""
+    """Compare ``found`` with what is open of the keys in ``judged``; of those ``unsettled`` not the status."""
     now_found = {difference.identity: difference for difference in found}
     gone = {difference.key for difference in found if difference.type is DeviationType.MISSING}
     transitions: list[tuple[Transition, Deviation]] = []
@@ -47,6 +49,8 @@ def settle(
         if deviation.key not in judged:
             continue
         difference = now_found.pop(deviation.identity, None)
+        if difference is None and deviation.path == STATUS and deviation.key in unsettled:
+            continue
         if difference is None:
             by = _resolver(deviation, gone, expected.get(deviation.key))
             update = {"resolved_at": now, "resolved_by": by}

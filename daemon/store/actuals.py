@@ -28,7 +28,10 @@ class Held:
 
 
 def fetch(con: Connection, keys: Iterable[str]) -> list[tuple[object, ...]]:
-    found = con.execute(f"{_SELECT} WHERE r.key IN {rows.IN_TEXTS}", [rows.texts(keys)]).fetchall()
+    wanted = rows.texts(keys)
+    if wanted == "[]":
+        return []
+    found = con.execute(f"{_SELECT} WHERE r.key IN {rows.IN_TEXTS}", [wanted]).fetchall()
     return [_plain(row) for row in found]
 
 
@@ -44,6 +47,12 @@ def keys_of_sources(con: Connection, sources: Iterable[str]) -> set[str]:
         f"SELECT key FROM inventory_ WHERE presence <> 'gone' AND provider || '/' || source IN {rows.IN_TEXTS}",
         [rows.texts(sources)],
     ).fetchall()
+    return {key for (key,) in found}
+
+
+def carried(con: Connection, keys: Iterable[str]) -> set[str]:
+    """Return the keys of all that sits directly on or in ``keys``."""
+    found = con.execute(f"SELECT key FROM inventory_ WHERE parent IN {rows.IN_TEXTS}", [rows.texts(keys)]).fetchall()
     return {key for (key,) in found}
 
 

@@ -16,7 +16,6 @@ from time import perf_counter
 from typing import Self, TypeVar
 
 import duckdb
-import structlog
 
 from daemon.runtime.clock import Clock
 from daemon.store import migrate
@@ -46,17 +45,26 @@ class StoreHeld(Exception):
     """Another process has the file open."""
 
 
+_OF_THE_FILE = (
+    duckdb.IOException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+    duckdb.ConnectionException,
+    duckdb.TransactionException,
+)
+
+
 class Database:
     def __init__(self, path: Path | None, clock: Clock) -> None:
         self.path = path
         self.version = 0
         """Grows with each committed transaction."""
         self._clock = clock
-        self._connection = connect(path)
+        self._connection: Connection | None = connect(path)
+        self._cursors: list[Connection] = []
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
-        self._readers = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="store-reader")
+        self._readers = _reader_threads()
         self._local = threading.local()
-        self._generation = 0
 
     @classmethod
     @asynccontextmanager
@@ -73,7 +81,7 @@ class Database:
         return await asyncio.shield(done)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` on a reader's cursor: it sees committed state only and does not wait for the writer."""
+        """Run ``work`` on a reader's cursor: it sees one committed state and does not wait for the writer."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._on_cursor, work)
 
     async def copy(self, destination: Path) -> Copied:
@@ -83,17 +91,13 @@ class Database:
     def transact(self, work: Callable[[Connection], T]) -> T:
         """Do it in the caller's thread: for the writer thread, and for tests without a loop."""
         self._need_room()
-        try:
-            self._connection.begin()
-            try:
-                result = work(self._connection)
-            except BaseException:
-                with suppress(duckdb.Error):  # the first error is the one to tell
-                    self._connection.rollback()
-                raise
-            self._connection.commit()
-        except (duckdb.IOException, duckdb.FatalException, duckdb.InternalException) as error:
+        if self._connection is None:
             self._reopen()
+        try:
+            result = _transaction(self._open(), work)
+        except _OF_THE_FILE as error:
+            with suppress(StoreUnavailable):
+                self._reopen()
             raise StoreUnavailable(f"{self.path}: {first_line(error)}") from error
         self.version += 1
         return result
@@ -101,17 +105,21 @@ class Database:
     def close(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def bytes(self) -> int:
         return sum(file.stat().st_size for file in self._files() if file.exists())
 
     def _on_cursor(self, work: Callable[[Connection], T]) -> T:
-        if getattr(self._local, "generation", None) != self._generation:
-            self._local.cursor = self._connection.cursor()
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._open().cursor()
+            self._cursors.append(self._local.cursor)
             self._local.cursor.execute("SET TimeZone = 'UTC'")
-            self._local.generation = self._generation
-        return work(self._local.cursor)
+        try:
+            return _transaction(self._local.cursor, work)
+        except _OF_THE_FILE as error:
+            raise StoreUnavailable(f"{self.path}: {first_line(error)}") from error
 
     def _copy(self, destination: Path) -> Copied:
         began, as_of, version = perf_counter(), self._clock.now(), self.version
@@ -135,14 +143,41 @@ class Database:
                 " make room, the store goes on by itself"
             )
 
+    def _open(self) -> Connection:
+        if self._connection is None:
+            raise StoreUnavailable(f"{self.path}: cannot be opened at the moment")
+        return self._connection
+
     def _reopen(self) -> None:
-        """After an error of the file DuckDB may refuse everything until it is opened anew."""
+        """After an error of the file DuckDB may refuse everything until nobody has it open any more."""
+        connection, self._connection = self._connection, None
+        readers, self._readers = self._readers, _reader_threads()
+        readers.shutdown()
+        cursors, self._cursors = self._cursors, []
+        for opened in (*cursors, connection):
+            if opened is not None:
+                with suppress(duckdb.Error):  # it is broken: what closing it says is no news
+                    opened.close()
         try:
-            self._connection.close()
             self._connection = connect(self.path)
-            self._generation += 1
-        except (duckdb.Error, StoreHeld):
-            log.exception("store_not_reopened", path=str(self.path))
+        except (duckdb.Error, StoreHeld) as error:
+            raise StoreUnavailable(f"{self.path}: {first_line(error)}") from error
+
+
+def _reader_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="store-reader")
+
+
+def _transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
+    connection.begin()
+    try:
+        result = work(connection)
+    except BaseException:
+        with suppress(duckdb.Error):  # the first error is the one to tell
+            connection.rollback()
+        raise
+    connection.commit()
+    return result
 
 
 def connect(path: Path | None) -> Connection:
@@ -152,13 +187,14 @@ def connect(path: Path | None) -> Connection:
         if "lock" in str(error):
             raise StoreHeld(f"{path}: {first_line(error)}") from error
         raise StoreUnavailable(f"{path}: {first_line(error)}") from error
-    connection.execute("SET TimeZone = 'UTC'")
-    migrate.migrate(connection)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        migrate.migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
 def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
-
-
-log = structlog.get_logger()

@@ -19,6 +19,7 @@ def forget(con: Connection, keep: RetentionConfig, *, now: datetime) -> dict[str
     """Delete what is older than ``keep`` says; return how many rows per table."""
     gone: dict[str, int] = {}
     for table, column in _TABLES.items():
-        row = con.execute(f"DELETE FROM {table} WHERE {column} < ?", [now - getattr(keep, table)]).fetchone()
+        newest = " AND seq < (SELECT max(seq) FROM state_log)" if table == "state_log" else ""  # numbers go on from it
+        row = con.execute(f"DELETE FROM {table} WHERE {column} < ?{newest}", [now - getattr(keep, table)]).fetchone()
         gone[table] = row[0] if row else 0
     return gone

@@ -133,28 +133,42 @@ def release(con: Connection, provider: str, source: str) -> list[str]:
     return sorted(scope for (scope,) in found)
 
 
+_LOST = "('failed', 'degraded', 'late')"
+
+
 def log_source_changes(con: Connection, *, at: datetime, cause: str) -> list[tuple[str, str, str]]:
-    """Log each source whose status is another than was last logged; return (provider, source, status) of those."""
+    """Log each source that was lost or is whole again; return (provider, source, status) of those.
+
+    An outage is one row when it begins and one when it is over, however many scopes fail and return one by one.
+    """
     con.execute(
         "INSERT INTO agents_ SELECT provider, source, 'new', false, NULL, NULL, NULL, [], 0, NULL FROM scopes_"
         " ANTI JOIN agents_ USING (provider, source) GROUP BY ALL"
     )
     moved = con.execute(
-        "SELECT provider, source, s.status, s.detail FROM sources AS s JOIN agents_ AS a USING (provider, source)"
-        " WHERE s.status <> a.status AND s.status <> 'paused' ORDER BY ALL"
+        "SELECT provider, source, s.status, s.detail, a.status FROM sources AS s JOIN agents_ AS a"
+        " USING (provider, source)"
+        f" WHERE (s.status IN {_LOST} AND a.status NOT IN {_LOST}) OR (s.status = 'ok' AND a.status <> 'ok')"
+        " ORDER BY ALL"
     ).fetchall()
     entries = [
         inventory.LogRow(
-            at=at, side="actual", op=f"source_{status}", key=f"{provider}/{source}", provider=provider, source=source,
-            kind="source", name=source, incarnation="", status=status, presence="present",
+            at=at, side="actual", op=_source_op(before, status), key=f"{provider}/{source}", provider=provider,
+            source=source, kind="source", name=source, incarnation="", status=status, presence="present",
             cause=cause if status == "ok" else f"{cause}: {detail}"[:500], changed=["status"],
         )
-        for provider, source, status, detail in moved
+        for provider, source, status, detail, before in moved
     ]  # fmt: skip
     inventory.log(con, entries)
-    for provider, source, status, _ in moved:
+    for provider, source, status, *_ in moved:
         con.execute("UPDATE agents_ SET status = ? WHERE provider = ? AND source = ?", [status, provider, source])
-    return [(provider, source, status) for provider, source, status, _ in moved]
+    return [(provider, source, status) for provider, source, status, *_ in moved]
+
+
+def _source_op(before: str, status: str) -> str:
+    if status != "ok":
+        return "source_lost"
+    return "source_appeared" if before == "new" else "source_recovered"
 
 
 def count_late(con: Connection, provider: str, source: str, count: int) -> None:
@@ -168,7 +182,11 @@ def count_late(con: Connection, provider: str, source: str, count: int) -> None:
 
 
 def heartbeats(con: Connection, seen: list[dict[str, Any]]) -> None:
-    """Store what agents say of themselves."""
+    """Store what all living agents say of themselves.  One that died while it was paused is not paused any more."""
+    con.execute(
+        f"UPDATE agents_ SET paused = false WHERE paused AND provider || '/' || source NOT IN {rows.IN_TEXTS}",
+        [rows.texts(f"{beat['provider']}/{beat['source']}" for beat in seen)],
+    )
     for beat in seen:
         con.execute(
             "MERGE INTO agents_ AS a USING (SELECT ? AS provider, ? AS source) AS s"

@@ -70,7 +70,8 @@ def _add_search(made: Condition, query: ResourcesQuery) -> None:
     if query.text:
         text = query.text.lower()
         made.add(
-            "(contains(lower(key), ?) OR contains(lower(name), ?) OR contains(array_to_string(addresses, ' '), ?))",
+            "(contains(lower(key), ?) OR contains(lower(name), ?)"
+            " OR contains(lower(array_to_string(addresses, ' ')), ?))",
             text, text, text,
         )  # fmt: skip
     if query.managed is not None:
@@ -108,7 +109,7 @@ def fetch(con: Connection, wanted: Sequence[str], columns: Sequence[str] = ALL) 
 
 def named(con: Connection, text: str) -> list[str]:
     """Return the keys that ``text`` may mean: a key, else a name, else the end of a key; present ones first."""
-    for term in ("key = $1", "name = $1", "native_id = $1", "(key LIKE '%/' || $1)"):
+    for term in ("key = $1", "name = $1", "native_id = $1", "ends_with(key, '/' || $1)"):
         found = con.execute(
             f"SELECT key, presence FROM inventory_ WHERE {term} ORDER BY presence = 'gone', key LIMIT 20", [text]
         ).fetchall()

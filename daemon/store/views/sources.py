@@ -97,10 +97,12 @@ def all_names(con: Connection) -> list[tuple[str, str]]:
     return con.execute("SELECT provider, source FROM sources ORDER BY ALL").fetchall()
 
 
-def attempts_since(con: Connection, at: datetime) -> dict[tuple[str, str], bool]:
-    """Say of each source whether all its scopes have been read, or tried, at or after ``at``."""
+def attempts_since(con: Connection, at: datetime, scope: str | None = None) -> dict[tuple[str, str], bool]:
+    """Say of each source whether all its scopes, or this one, have been read, or tried, at or after ``at``."""
     found = con.execute(
-        "SELECT provider, source, bool_and(last_attempt_at >= ?) FROM scopes_ GROUP BY ALL", [at]
+        "SELECT provider, source, bool_and(last_attempt_at >= $1) FROM scopes_"
+        " WHERE $2::VARCHAR IS NULL OR scope = $2 GROUP BY ALL",
+        [at, scope],
     ).fetchall()
     return {(provider, source): done for provider, source, done in found}
 

@@ -34,13 +34,15 @@ def of_connection(config: DockerConfig, error: Exception) -> AgentError:
         return _of_tls(config, certificate)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Unreachable(f"no Docker engine at {config.url}: is it running?{_why(causes)}")
-    return Unreachable(f"the Docker engine at {config.url} broke the connection off{_why(causes)}")
+    hint = "; if it wants a client certificate, check tls.cert and tls.key" if config.tls is not None else ""
+    return Unreachable(f"the Docker engine at {config.url} broke the connection off{_why(causes)}{hint}")
 
 
 def _of_tls(config: DockerConfig, error: Exception) -> AgentError:
     reason = (getattr(error, "reason", None) or "").upper()
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Unauthorized(f"the certificate of {config.url} is not trusted: check tls.ca ({error.verify_message})")
+        why = getattr(error, "verify_message", "") or "certificate verify failed"
+        return Unauthorized(f"the certificate of {config.url} is not trusted: check tls.ca ({why})")
     if "ALERT" in reason or "CERTIFICATE" in reason:
         return Unauthorized(
             f"{config.url} refused our client certificate: check tls.cert and tls.key ({reason.lower()})"

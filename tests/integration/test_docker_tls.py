@@ -15,6 +15,7 @@ from agents.contract import Deps
 from agents.docker import PROVIDER, DockerConfig
 from agents.docker.agent import SCOPES
 from schemas.resources import SourceRef
+from tests.support.docker_engine import unavailable
 from tests.support.fake_docker import FakeDocker
 
 
@@ -25,6 +26,8 @@ def openssl(*words, cwd):
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
     """An authority, a server and a client it signed, and a stranger that signed itself."""
+    if shutil.which("openssl") is None:
+        unavailable("no openssl on PATH")
     at = tmp_path_factory.mktemp("pki")
     new = ("req", "-newkey", "rsa:2048", "-nodes", "-x509", "-days", "2")
     for name in ("ca", "stranger"):

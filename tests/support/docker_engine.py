@@ -141,7 +141,8 @@ class RealEngine:
 @contextlib.asynccontextmanager
 async def engine(path: str | None = None) -> AsyncIterator[RealEngine]:
     """The machine's engine (or the one at ``path``) with the test image in it; what the test made is removed."""
-    found = path or os.environ.get("DOCKER_HOST", "").removeprefix("unix://") or SOCKET
+    given = os.environ.get("DOCKER_HOST", "")
+    found = path or (given.removeprefix("unix://") if given.startswith("unix://") else SOCKET)
     if not await asyncio.to_thread(answers, found):
         unavailable(f"no Docker engine answers at {found}")
     async with aiodocker.Docker(f"unix://{found}") as docker:
@@ -162,19 +163,19 @@ class SpareEngine:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self._containerd: subprocess.Popen[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = str(folder / "docker.sock")
         self.url = f"unix://{self.socket}"
 
     def _popen(self, *command: str) -> subprocess.Popen[bytes]:
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def start_containerd(self) -> None:
         """By itself, as systemd does it: it outlives a killed dockerd."""
-        at = self._folder
+        at = self.folder
         (at / "containerd.toml").write_text(
             f'version = 2\nroot = "{at}/cd-root"\nstate = "{at}/cd-state"\n'
             f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{at}/cd.sock"\n'
@@ -182,7 +183,7 @@ class SpareEngine:
         self._containerd = self._popen("containerd", "--config", str(at / "containerd.toml"))
 
     async def start(self) -> None:
-        at = self._folder
+        at = self.folder
         self._process = self._popen(
             *("unshare", "--net", "sh", "-c", 'ip link set lo up; exec dockerd "$@"', "dockerd"),
             *("--data-root", f"{at}/data", "--exec-root", f"{at}/exec", "--pidfile", f"{at}/pid"),
@@ -215,10 +216,10 @@ class SpareEngine:
 
     def clear(self) -> None:
         """End what an engine left (the shims of its containers) and unmount; only processes of this folder."""
-        for pid in _processes_naming(str(self._folder)):
+        for pid in _processes_naming(str(self.folder)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for mount in reversed(_mounts_below(str(self._folder.resolve()))):
+        for mount in reversed(_mounts_below(str(self.folder.resolve()))):
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
 
 

@@ -68,7 +68,8 @@ def bind(host: str, port: int, *, guarded: bool) -> Listener:
         sock.close()
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(
-                f"port {port} on {host} is taken by another program: set http.port to another one, or to 0 for any"
+                f"port {port} on {host} is taken: stop what listens there, or take another with --http-port"
+                " or http.port (0: any free port)"
             ) from error
         raise CannotListen(f"http.listen: cannot listen on {host}, port {port}: {error.strerror}") from error
     sock.setblocking(False)  # noqa: FBT003 - of the standard library

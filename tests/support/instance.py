@@ -48,7 +48,8 @@ class Instance:
     folder: Path
     config: Path
     arguments: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    """A command that starts it, such as `setpriv`."""
     process: subprocess.Popen[bytes] | None = None
     _family: dict[int, psutil.Process] = field(default_factory=dict)
 
@@ -76,11 +77,13 @@ class Instance:
         command = (HOMELAB, "up", "--config", str(self.config), "--nats-port", "0", "--http-port", "0")
         with (self.folder / "stderr.log").open("ab") as errors:
             self.process = subprocess.Popen(
-                [*command, *self.arguments],
+                [*self.before, *command, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=cli.environ(self.state, PYTHONWARNINGS="", **self.environment),
+                env=cli.environ(
+                    self.state,
+                ),
             )
         return self.process
 
@@ -194,7 +197,13 @@ async def instance(
     folder: Path, sources: Iterable[Mapping[str, object]] | None = (HOST,), *arguments: str, **more: object
 ) -> AsyncIterator[Instance]:
     """A running `homelab up` that watches ``sources`` (None: what it finds); ``more`` goes into its configuration."""
-    made = prepared(folder, sources, *arguments, **more)
+    async with running(prepared(folder, sources, *arguments, **more)) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(made: Instance) -> AsyncIterator[Instance]:
+    """Start what was prepared; nothing is left of it at the end."""
     try:
         await made.start()
         yield made

@@ -52,7 +52,7 @@ class Voice:
 
     def fit(self, resource: Resource) -> Resource:
         """Return ``resource``, without its details if it is too large for a message."""
-        size = len(resource.model_dump_json())
+        size = len(resource.model_dump_json().encode())
         if size < RESOURCE_BYTES:
             return resource
         if resource.key not in self.cut:

@@ -1,0 +1,558 @@
+"""Time is the test's: looptime moves the loop, FakeClock moves the dates, nobody waits."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from random import Random
+
+import pytest
+from structlog.testing import capture_logs
+
+from agents.contract import Hint, Scope
+from agents.errors import Malformed, Throttled, Unauthorized, Unreachable
+from agents.runner import Cadence, Runner
+from agents.voice import Voice
+from schemas.events import Observed, Removed, ScanClosed, ScanFailed, ScanPart, Trouble, parse_inventory
+from schemas.resources import Kind, SourceRef
+from tests.support.events import NAS, key, resource
+
+pytestmark = pytest.mark.looptime
+CONTAINERS = Scope("containers", frozenset({Kind.CONTAINER}))
+VOLUMES = Scope("volumes", frozenset({Kind.VOLUME}))
+DOWN = Unreachable("no engine")
+
+
+class ScriptedAgent:
+    """Does, in turn, what it is told for a scope: returns a list, raises, or awaits first.  Then repeats its last step."""
+
+    def __init__(self, *script, scopes=(CONTAINERS,), **scripts) -> None:
+        self.scripts = {"containers": list(script)} | {name: list(steps) for name, steps in scripts.items()}
+        self.offered = scopes
+        self.asked_at: list[float] = []
+        self.asked: list[str] = []
+
+    def scopes(self):
+        return self.offered
+
+    async def collect(self, scope):
+        self.asked_at.append(round(asyncio.get_running_loop().time(), 3))
+        self.asked.append(scope.name)
+        script = self.scripts[scope.name]
+        step = script.pop(0) if len(script) > 1 else script[0] if script else []
+        if callable(step):
+            step = await step()
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+class Bus:
+    """Keeps what is published; ``held`` stops it at a subject's first message."""
+
+    def __init__(self) -> None:
+        self.said: list = []
+        self.times: list[float] = []
+        self.held = asyncio.Event()
+        self.held.set()
+        self.refuses: Exception | None = None
+
+    async def publish(self, subject, data, *, msg_id, ttl=None):
+        await self.held.wait()
+        if self.refuses is not None:
+            raise self.refuses
+        self.said.append(parse_inventory(data))
+        self.times.append(round(asyncio.get_running_loop().time(), 3))
+
+    def of(self, kind):
+        return [event for event in self.said if isinstance(event, kind)]
+
+    def story(self):
+        """`observed web`, `closed 1`... in order."""
+        return [_told(event) for event in self.said if not isinstance(event, ScanPart)]
+
+
+def _told(event):
+    match event:
+        case Observed():
+            return f"observed {event.resource.name}"
+        case Removed():
+            return f"removed {event.native_id}"
+        case ScanClosed():
+            return f"closed {event.count}"
+        case ScanFailed():
+            return f"failed {event.trouble}"
+    raise AssertionError(event)
+
+
+@asynccontextmanager
+async def running(agent, clock, *, bus=None, jitter=0.0, **cadence):
+    bus = bus or Bus()
+    voice = Voice(NAS, "test", bus.publish, clock)
+    seconds = {name: timedelta(seconds=value) for name, value in cadence.items()}
+    runner = Runner(NAS, agent, voice, clock, Cadence(jitter=jitter, **seconds), Random(0))
+    task = asyncio.ensure_future(runner.run())
+    await asyncio.sleep(0)
+    try:
+        yield runner, bus
+        assert not task.done(), task.exception()
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def after_seconds(seconds, agent, clock, **more):
+    async with running(agent, clock, **more) as (_, bus):
+        await asyncio.sleep(seconds)
+    return bus
+
+
+# --- what is said ----------------------------------------------------------------------------------------------------
+
+
+async def test_the_first_scan_says_everything_and_the_next_only_what_changed(clock):
+    agent = ScriptedAgent(
+        [resource("web"), resource("db")], [resource("web"), resource("db", status="stopped")], [resource("web")]
+    )
+
+    bus = await after_seconds(121, agent, clock)
+
+    assert bus.story() == [
+        "observed web", "observed db", "closed 2", "observed db", "closed 2", "closed 1",
+    ]  # fmt: skip
+
+
+async def test_the_manifest_has_every_resource_also_those_that_did_not_change(clock):
+    bus = await after_seconds(61, ScriptedAgent([resource("web"), resource("db")]), clock)
+
+    first, second = bus.of(ScanPart)
+    assert first.manifest == second.manifest
+    assert first.manifest.keys() == {key("web"), key("db")}
+    assert first.scan != second.scan
+
+
+async def test_an_empty_source_is_still_a_complete_scan(clock):
+    (closed,) = (await after_seconds(1, ScriptedAgent([]), clock)).said
+
+    assert (closed.parts, closed.count, closed.observed_at) == (0, 0, clock.now())
+
+
+async def test_what_comes_back_unchanged_is_said_again(clock):
+    agent = ScriptedAgent([resource("web")], [], [resource("web")])
+
+    bus = await after_seconds(121, agent, clock)
+
+    assert bus.story() == ["observed web", "closed 1", "closed 0", "observed web", "closed 1"]
+
+
+async def test_all_of_one_scan_has_the_moment_at_which_the_reading_began(clock):
+    async def slow():
+        await asyncio.sleep(5)
+        clock.advance(seconds=5)
+        return [resource("web")]
+
+    began = clock.now()
+    bus = await after_seconds(6, ScriptedAgent(slow), clock)
+
+    assert {event.observed_at for event in bus.said if not isinstance(event, ScanPart)} == {began}
+    assert bus.of(ScanClosed)[0].duration_seconds == pytest.approx(5)
+
+
+async def test_a_clock_that_is_set_back_does_not_make_the_news_look_old(clock):
+    async def back():
+        clock.advance(hours=-1)
+        return [resource("web")]
+
+    bus = await after_seconds(121, ScriptedAgent(back), clock)
+
+    moments = [closed.observed_at for closed in bus.of(ScanClosed)]
+    assert moments == sorted(moments)
+    assert len(set(moments)) == 3
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+async def test_failures_slow_the_loop_down_and_success_restores_it(clock):
+    agent = ScriptedAgent([], DOWN, DOWN, DOWN, [])
+
+    await after_seconds(600, agent, clock)
+
+    assert agent.asked_at == [0, 60, 120, 240, 480, 540, 600][: len(agent.asked_at)]
+    assert len(agent.asked_at) >= 6
+
+
+async def test_it_never_waits_longer_than_a_quarter_of_an_hour(clock):
+    agent = ScriptedAgent(DOWN)
+
+    await after_seconds(10_000, agent, clock)
+
+    pauses = [later - sooner for sooner, later in zip(agent.asked_at, agent.asked_at[1:], strict=False)]
+    assert pauses[:6] == [60, 120, 240, 480, 900, 900]
+
+
+async def test_a_failed_scan_has_no_manifest_and_says_why_and_when_next(clock):
+    agent = ScriptedAgent([resource("web")], DOWN)
+
+    bus = await after_seconds(61, agent, clock)
+
+    assert bus.story() == ["observed web", "closed 1", "failed unreachable"]
+    (failed,) = bus.of(ScanFailed)
+    assert (failed.detail, failed.failures, failed.interval_seconds) == ("no engine", 1, 60)
+    assert failed.next_at == clock.now() + timedelta(seconds=60)
+
+
+async def test_after_an_outage_only_what_changed_is_said(clock):
+    agent = ScriptedAgent([resource("web"), resource("db")], DOWN, [resource("web"), resource("db", status="stopped")])
+
+    bus = await after_seconds(121, agent, clock)
+
+    assert bus.story()[-3:] == ["failed unreachable", "observed db", "closed 2"]
+
+
+async def test_each_outage_is_logged_twice(clock):
+    agent = ScriptedAgent(DOWN, DOWN, [], DOWN, [])
+
+    with capture_logs() as logs:
+        await after_seconds(301, agent, clock)
+
+    assert [(line["event"], line.get("failures")) for line in logs] == [
+        ("source_lost", None), ("source_recovered", 2), ("source_lost", None), ("source_recovered", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "asked_at"), [(300, [0, 300]), (5, [0, 60])])
+async def test_retry_after_is_obeyed_and_never_faster_than_the_interval(told, asked_at, clock):
+    agent = ScriptedAgent(Throttled("429", retry_after=timedelta(seconds=told)), [])
+
+    await after_seconds(asked_at[-1] + 1, agent, clock)
+
+    assert agent.asked_at == asked_at
+
+
+async def test_refused_credentials_are_not_hammered(clock):
+    agent = ScriptedAgent(Unauthorized("403: needs VM.Audit"), [])
+
+    bus = await after_seconds(901, agent, clock)
+
+    assert agent.asked_at == [0, 900]
+    assert bus.of(ScanFailed)[0].trouble is Trouble.UNAUTHORIZED
+
+
+async def test_a_source_that_hangs_is_unreachable_not_absent(clock):
+    async def hang():
+        await asyncio.sleep(3600)
+
+    agent = ScriptedAgent([resource("web")], hang)
+
+    bus = await after_seconds(95, agent, clock)
+
+    assert bus.story() == ["observed web", "closed 1", "failed unreachable"]
+    assert "30 s" in bus.of(ScanFailed)[0].detail
+    assert bus.times[-1] == 90
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        ZeroDivisionError("oops"),
+        [resource("web"), resource("web", status="stopped")],
+        [resource("web", scope="elsewhere")],
+        [resource("web", SourceRef(provider="docker", name="other"))],
+        [resource("ü" * 300)],
+        [object()],
+    ],
+    ids=["bug", "duplicate key", "stray scope", "stray source", "unspeakable id", "not a resource"],
+)
+async def test_a_defect_fails_the_scan_and_the_loop_goes_on(step, clock):
+    agent = ScriptedAgent(step, [resource("web")])
+
+    with capture_logs() as logs:
+        bus = await after_seconds(61, agent, clock)
+
+    assert bus.story()[0] == "failed defect"
+    assert bus.story()[-2:] == ["observed web", "closed 1"]
+    assert "oops" not in bus.of(ScanFailed)[0].detail
+    assert [line["event"] for line in logs] == ["agent_defect", "source_lost", "source_recovered"]
+
+
+async def test_a_defect_that_stays_is_traced_once(clock):
+    with capture_logs() as logs:
+        await after_seconds(1000, ScriptedAgent(ZeroDivisionError()), clock)
+
+    assert [line["event"] for line in logs] == ["agent_defect", "source_lost"]
+
+
+async def test_malformed_backs_off(clock):
+    agent = ScriptedAgent(Malformed("API 9"))
+
+    await after_seconds(200, agent, clock)
+
+    assert agent.asked_at == [0, 60, 180]
+
+
+async def test_jitter_only_slows_and_only_a_little(clock):
+    agent = ScriptedAgent([])
+
+    await after_seconds(600, agent, clock, jitter=0.1)
+
+    pauses = [later - sooner for sooner, later in zip(agent.asked_at, agent.asked_at[1:], strict=False)]
+    assert all(60 <= pause <= 66 for pause in pauses)
+    assert len({round(pause, 1) for pause in pauses}) > 1
+
+
+# --- hints, requests, pauses -----------------------------------------------------------------------------------------
+
+
+async def test_a_hint_reads_the_scope_at_once(clock):
+    agent = ScriptedAgent([], scopes=(CONTAINERS, VOLUMES), volumes=[[]])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("containers"))
+        await asyncio.sleep(1)
+
+    assert agent.asked == ["containers", "volumes", "containers"]
+    assert agent.asked_at[-1] == 10
+
+
+async def test_a_hint_of_a_scope_that_nobody_offers_is_nothing(clock):
+    agent = ScriptedAgent([])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("swarm", removed=((Kind.SERVICE, "x"),)))
+        await asyncio.sleep(1)
+
+    assert agent.asked_at == [0]
+
+
+async def test_a_hint_during_a_scan_is_not_lost(clock):
+    async def slow():
+        await asyncio.sleep(2)
+        return []
+
+    agent = ScriptedAgent(slow)
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(1)
+        runner.hinted(Hint("containers"))
+        await asyncio.sleep(10)
+
+    assert agent.asked_at == [0, 4]
+
+
+async def test_many_hints_make_no_more_readings_than_the_source_can_bear(clock):
+    async def slow():
+        await asyncio.sleep(1)
+        return []
+
+    agent = ScriptedAgent(slow)
+    async with running(agent, clock) as (runner, _):
+        for _ in range(200):
+            runner.hinted(Hint("containers"))
+            await asyncio.sleep(0.1)
+
+    assert len(agent.asked_at) <= 11
+
+
+async def test_a_hint_ends_the_back_off_of_a_source_that_was_away(clock):
+    agent = ScriptedAgent(DOWN, DOWN, DOWN, [])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(200)
+        runner.hinted(Hint("containers"))
+        await asyncio.sleep(1)
+
+    assert agent.asked_at == [0, 60, 180, 200]
+    assert bus.story()[-1] == "closed 0"
+
+
+async def test_a_hint_during_a_failing_scan_tries_again_soon_but_not_in_a_tight_loop(clock):
+    agent = ScriptedAgent(DOWN)
+    async with running(agent, clock) as (runner, _):
+
+        async def failing():
+            runner.hinted(Hint("containers"))
+            raise DOWN
+
+        agent.scripts["containers"] = [failing]
+        await asyncio.sleep(65)
+
+    assert agent.asked_at[:4] == [0, 60, 61, 62]
+
+
+@pytest.mark.parametrize("refusal", [Throttled("429", retry_after=timedelta(seconds=900)), Unauthorized("403")])
+async def test_a_hint_is_no_reason_to_come_back_earlier_than_was_asked(refusal, clock):
+    agent = ScriptedAgent(refusal)
+    async with running(agent, clock) as (runner, _):
+        for _ in range(89):
+            await asyncio.sleep(10)
+            runner.hinted(Hint("containers"))
+
+    assert agent.asked_at == [0]
+
+
+async def test_a_person_is_obeyed_whatever_the_back_off(clock):
+    agent = ScriptedAgent(Unauthorized("403"), [])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        assert runner.due() == ["containers"]
+        await asyncio.sleep(1)
+
+    assert agent.asked_at == [0, 10]
+
+
+async def test_what_the_watch_reported_as_removed_is_said_before_the_scan_without_it(clock):
+    agent = ScriptedAgent([resource("web"), resource("db")], [resource("db")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"),)))
+        await asyncio.sleep(1)
+
+    assert bus.story()[-2:] == ["removed web", "closed 1"]
+
+
+async def test_a_removal_of_what_was_never_said_is_not_said(clock):
+    agent = ScriptedAgent([resource("db")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "ghost"),)))
+        await asyncio.sleep(1)
+
+    assert bus.of(Removed) == []
+
+
+async def test_removed_and_made_anew_under_the_same_key_is_said_as_both(clock):
+    agent = ScriptedAgent([resource("web", incarnation="1")], [resource("web", incarnation="2")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"),)))
+        await asyncio.sleep(1)
+
+    assert bus.story()[-3:] == ["removed web", "observed web", "closed 1"]
+
+
+async def test_republish_says_everything_again(clock):
+    agent = ScriptedAgent([resource("web")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(10)
+        assert runner.forget() == ["containers"]
+        await asyncio.sleep(1)
+
+    assert bus.story() == ["observed web", "closed 1"] * 2
+
+
+async def test_republish_during_a_scan_is_not_lost(clock):
+    agent = ScriptedAgent([resource("web")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(10)
+        bus.held.clear()
+        runner.due()
+        await asyncio.sleep(1)
+        runner.forget()
+        bus.held.set()
+        await asyncio.sleep(1)
+
+    assert bus.story() == ["observed web", "closed 1", "closed 1", "observed web", "closed 1"]
+
+
+async def test_republish_does_not_forget_what_was_reported_as_removed(clock):
+    agent = ScriptedAgent([resource("web"), resource("db")], [resource("db")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(10)
+        runner.forget()
+        runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"),)))
+        await asyncio.sleep(1)
+
+    assert bus.story()[-3:] == ["removed web", "observed db", "closed 1"]
+
+
+async def test_one_scope_may_be_asked_for_alone(clock):
+    agent = ScriptedAgent([], scopes=(CONTAINERS, VOLUMES), volumes=[[]])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        assert (runner.due("volumes"), runner.forget("nothing")) == (["volumes"], [])
+        await asyncio.sleep(1)
+
+    assert agent.asked == ["containers", "volumes", "volumes"]
+
+
+async def test_paused_means_not_read_until_it_goes_on(clock):
+    agent = ScriptedAgent([])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        runner.pause(paused=True)
+        runner.hinted(Hint("containers"))
+        await asyncio.sleep(600)
+        assert agent.asked_at == [0]
+        runner.pause(paused=False)
+        await asyncio.sleep(1)
+
+    assert agent.asked_at == [0, 610]
+
+
+# --- scopes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_one_scope_fails_alone(clock):
+    agent = ScriptedAgent([], scopes=(CONTAINERS, VOLUMES), volumes=[DOWN])
+
+    bus = await after_seconds(61, agent, clock)
+
+    assert [event.scope for event in bus.of(ScanClosed)] == ["containers", "containers"]
+    assert [event.scope for event in bus.of(ScanFailed)] == ["volumes", "volumes"]
+
+
+async def test_a_scope_has_its_own_interval(clock):
+    slow = Scope("volumes", frozenset({Kind.VOLUME}), interval=timedelta(seconds=300))
+    agent = ScriptedAgent([], scopes=(CONTAINERS, slow), volumes=[[]])
+
+    bus = await after_seconds(299, agent, clock)
+
+    assert (agent.asked.count("containers"), agent.asked.count("volumes")) == (5, 1)
+    assert {(one.scope, one.interval_seconds) for one in bus.of(ScanClosed)} == {("containers", 60), ("volumes", 300)}
+
+
+async def test_scopes_may_come_and_go(clock):
+    agent = ScriptedAgent([], volumes=[[]])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(1)
+        agent.offered = (CONTAINERS, VOLUMES)
+        await asyncio.sleep(60)
+        agent.offered = (CONTAINERS,)
+        await asyncio.sleep(120)
+
+    assert agent.asked.count("volumes") == 1
+    assert runner.plans.keys() == {"containers"}
+
+
+async def test_a_heartbeat_can_tell_how_each_scope_is(clock):
+    agent = ScriptedAgent([resource("web")], scopes=(CONTAINERS, VOLUMES), volumes=[DOWN])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(1)
+        states = {plan.scope.name: plan.state() for plan in runner.plans.values()}
+
+    assert (states["containers"].resources, states["containers"].trouble) == (1, None)
+    assert states["containers"].next_scan_at == clock.now() + timedelta(seconds=60)
+    assert (states["volumes"].trouble, states["volumes"].last_scan_at) == (Trouble.UNREACHABLE, None)
+
+
+# --- the bus ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_scan_whose_news_could_not_be_said_is_said_again_whole(clock):
+    bus = Bus()
+    agent = ScriptedAgent([resource("web")])
+
+    async def gone_wrong(subject, data, *, msg_id, ttl=None):
+        if bus.refuses is None and subject.startswith("homelab.inv"):
+            bus.refuses = ValueError("cannot be said")
+            raise bus.refuses
+        bus.refuses = None if isinstance(bus.refuses, ValueError) and "scan" in subject else bus.refuses
+        bus.said.append(parse_inventory(data))
+
+    voice = Voice(NAS, "test", gone_wrong, clock)
+    runner = Runner(NAS, agent, voice, clock, Cadence(jitter=0), Random(0))
+    runner._refresh_plans()
+    (plan,) = runner.plans.values()
+    await runner.scan(plan)
+    bus.refuses = OSError("never again")
+    await runner.scan(plan)
+
+    assert bus.story() == ["failed defect", "observed web", "closed 1"]

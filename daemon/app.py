@@ -22,6 +22,7 @@ from daemon.api.store_answers import Standing, StoreAnswers
 from daemon.ingest import tables
 from daemon.ingest.announce import Announcer
 from daemon.ingest.apply import Applied
+from daemon.ingest.heartbeats import Heartbeats
 from daemon.ingest.loop import InventoryIngest
 from daemon.ingest.tables import TableIngest
 from daemon.reconcile.loop import Reconciler
@@ -93,12 +94,13 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
         )  # fmt: skip
         await stack.enter_async_context(serve(client, answers, version=version(), clock=clock))
         turned_late = partial(reconciler.mark, ())
-        jobs = Jobs(database, client, clock, metrics, turned_late, config.retention, partial(_is_live, ingest))
+        jobs = Jobs(database, clock, metrics, turned_late, config.retention, partial(_is_live, ingest))
         await stack.enter_async_context(scheduled(jobs))
         tasks: Tasks = {
             "ingest": ingest.run,
             "samples": TableIngest(client, database, clock, "METRICS", tables.metrics).run,
             "audit": TableIngest(client, database, clock, "AUDIT", tables.audited).run,
+            "heartbeats": Heartbeats(client, database).run,
             "reconcile": reconciler.run,
             "announce": announcer.run,
             "republish": republish.run,

@@ -20,6 +20,7 @@ API_ALL = f"{ROOT}.api.>"
 CONTROL_ALL = f"{ROOT}.ctl.>"
 EVERYTHING = f"{ROOT}.>"
 AGENTS_BUCKET = "agents"
+HEARTBEATS_ALL = f"$KV.{AGENTS_BUCKET}.>"
 
 _ENCODED = re.compile(r"[.*>%\s\x00-\x1f\x7f]|[^\x00-\x7f]")
 _MAX_TOKEN = 1200

@@ -1,4 +1,4 @@
-"""What is due when: lateness, heartbeats, rollups, retention, gauges.  APScheduler keeps the times.
+"""What is due when: lateness, rollups, retention, gauges.  APScheduler keeps the times.
 
 No job takes input and each may be missed or run twice: what is to be done stands in the store.
 """
@@ -13,19 +13,13 @@ from functools import partial
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from nats.aio.client import Client
-from nats.errors import Error as NatsError
-from nats.js.errors import APIError, NoKeysError
-from pydantic import ValidationError
 
 from daemon.runtime.clock import Clock
 from daemon.runtime.metrics import Metrics
 from daemon.store import retention, samples, scans
 from daemon.store.database import Connection, Database, StoreUnavailable
 from daemon.store.views import figures
-from schemas import subjects
 from schemas.config import RetentionConfig
-from schemas.events import Heartbeat
 
 
 @dataclass(slots=True)
@@ -33,7 +27,6 @@ class Jobs:
     """``live`` says whether ingest has caught up: before that, silence proves nothing."""
 
     database: Database
-    bus: Client
     clock: Clock
     metrics: Metrics
     moved: Callable[[list[str]], None]
@@ -46,23 +39,6 @@ class Jobs:
         if self.live() and await self.database.read(partial(scans.any_late, now=self.clock.now())):
             sources = await self.database.write(partial(_mark_late, now=self.clock.now()))
             self.moved(sources)
-
-    async def heartbeats(self) -> None:
-        """Bring what agents say of themselves from the KV bucket into the store."""
-        try:
-            bucket = await self.bus.jetstream().key_value(subjects.AGENTS_BUCKET)
-            seen = [await bucket.get(key) for key in await bucket.keys()]
-        except NoKeysError:
-            return
-        except (NatsError, APIError, TimeoutError):
-            return  # the bus is away; its own log tells
-        beats = []
-        for entry in seen:
-            try:
-                beats.append(Heartbeat.model_validate_json(entry.value or b"").model_dump(mode="json"))
-            except ValidationError:
-                log.debug("heartbeat_unreadable", key=entry.key)
-        await self.database.write(partial(scans.heartbeats, seen=beats))
 
     async def rollups(self) -> None:
         if self.live():
@@ -104,7 +80,6 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
     )
     for job, seconds in (
         (jobs.lateness, 2),
-        (jobs.heartbeats, 10),
         (jobs.gauges, 5),
         (jobs.rollups, 60),
         (jobs.forget, 3600),

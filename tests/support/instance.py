@@ -89,7 +89,12 @@ class Instance:
 
     async def start(self) -> None:
         """Start it and wait until it says that it is ready."""
-        process = self.spawn()
+        self.spawn()
+        await self.is_ready()
+
+    async def is_ready(self) -> None:
+        process = self.process
+        assert process is not None
         await until(lambda: process.poll() is not None or self._is_ready(process.pid), seconds=STARTS)
         assert process.poll() is None, f"`homelab up` ended with {process.returncode}: {self.stderr[-3000:]}"
 

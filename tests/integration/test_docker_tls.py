@@ -134,3 +134,13 @@ async def _plain(reader, writer):
     await writer.drain()
     writer.close()
     await writer.wait_closed()
+
+
+async def test_a_renewed_certificate_is_read_after_a_refusal(url, pki, tmp_path):
+    ca = tmp_path / "ca.pem"
+    shutil.copy(pki / "stranger.pem", ca)
+    async with agent_at(url, ca=ca, cert=pki / "client.pem", key=pki / "client.key") as agent:
+        with pytest.raises(errors.Unauthorized):
+            await agent.collect(SCOPES[4])
+        shutil.copy(pki / "ca.pem", ca)
+        assert await agent.collect(SCOPES[4])

@@ -92,8 +92,7 @@ def _resources(con: Connection, query: q.ResourcesQuery, now: datetime) -> q.Res
     provider, source = source_of(query.provider, query.source)
     query = query.model_copy(update={"provider": provider, "source": source})
     chosen = resources.condition(query, include_gone=query.include_gone)
-    keys = resources.keys(con, chosen, after=query.cursor, limit=query.limit + 1)
-    total = resources.count(con, chosen) if len(keys) > query.limit or query.cursor else len(keys)
+    keys, total = resources.page(con, chosen, after=query.cursor, limit=query.limit + 1)
     more = len(keys) > query.limit
     rows = resources.fetch(con, keys[: query.limit], columns)
     fitting = _fitting(rows)

@@ -80,10 +80,16 @@ def _add_search(made: Condition, query: ResourcesQuery) -> None:
         made.add("(drift > 0) = ?", query.drifting, derived=True)
 
 
-def count(con: Connection, chosen: Condition) -> int:
+def page(con: Connection, chosen: Condition, *, after: str | None, limit: int) -> tuple[list[str], int]:
+    """Return the first keys in order, behind ``after``, and how many there are in all: in one look at the table."""
     table = "resources" if chosen.derived else "inventory_"
-    row = con.execute(f"SELECT count(*) FROM {table} WHERE {chosen.sql}", chosen.parameters).fetchone()
-    return row[0] if row else 0
+    found = con.execute(
+        f"WITH m AS MATERIALIZED (SELECT key FROM {table} WHERE {chosen.sql})"
+        " SELECT total, key FROM (SELECT count(*) AS total FROM m)"
+        " LEFT JOIN (SELECT key FROM m WHERE key > ? ORDER BY key LIMIT ?) ON true ORDER BY key",
+        [*chosen.parameters, after or "", limit],
+    ).fetchall()
+    return [key for _, key in found if key is not None], found[0][0]
 
 
 def keys(con: Connection, chosen: Condition, *, after: str | None = None, limit: int) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Self
 
 import structlog
 
+from daemon.runtime.full_disk import FullDisk
 from daemon.runtime.logins import write
 from schemas.resources import SourceRef
 from schemas.running import Login
@@ -28,6 +29,7 @@ _START = 15.0
 _STOP = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _STABLE = 10.0
+_LOOK = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -123,7 +125,22 @@ class EmbeddedServer:
             raise
 
     async def run(self) -> None:
-        """Start it again whenever it dies; never returns."""
+        """Start it again whenever it dies, or can write no more though there is room; never returns."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._cure())
+            await self._keep()
+
+    async def _cure(self) -> None:
+        """JetStream refuses every message after one it could not write, until it is started anew."""
+        disk = FullDisk(self._home, self._log())
+        while True:
+            await asyncio.sleep(_LOOK)
+            if disk.is_over() and self._process is not None:
+                log.warning("nats_server_restarts", reason="the disk was full, and there is room again")
+                with contextlib.suppress(ProcessLookupError):
+                    self._process.terminate()
+
+    async def _keep(self) -> None:
         loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE
         while True:

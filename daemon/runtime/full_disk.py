@@ -20,8 +20,8 @@ class FullDisk:
 
     def is_over(self) -> bool:
         """Say so once for each time it was full."""
-        free = shutil.disk_usage(self._home).free
-        self._was_full = self._was_full or free < _FULL_BYTES or _WRITE_FAILED in self._news()
+        free, news = shutil.disk_usage(self._home).free, self._news()
+        self._was_full = self._was_full or free < _FULL_BYTES or _WRITE_FAILED in news
         over = self._was_full and free >= _ROOM_BYTES
         self._was_full = self._was_full and not over
         return over

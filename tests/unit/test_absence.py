@@ -114,7 +114,7 @@ names = st.sets(st.sampled_from(many(12)))
 
 @given(present=names, suspect=names, reported=names, has=names, held=st.integers(0, 3), released=st.booleans())
 def test_whatever_happens_nothing_listed_is_missing_and_each_moves_one_way(
-    present, suspect, reported, has, held, released
+    *, present, suspect, reported, has, held, released
 ):
     had = known(*present) | known(*suspect, presence="suspect") | known(*reported, presence="suspect", reported=True)
 

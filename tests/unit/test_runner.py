@@ -23,7 +23,7 @@ DOWN = Unreachable("no engine")
 
 
 class ScriptedAgent:
-    """Does, in turn, what it is told for a scope: returns a list, raises, or awaits first.  Then repeats its last step."""
+    """Does, in turn, what it is told for a scope: returns a list, raises, or awaits first; then its last step again."""
 
     def __init__(self, *script, scopes=(CONTAINERS,), **scripts) -> None:
         self.scripts = {"containers": list(script)} | {name: list(steps) for name, steps in scripts.items()}

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from daemon.reconcile.diff import STATUS, Actual
+from daemon.reconcile.diff import STATUS, Actual, is_unsettled
 from schemas.expectations import Expectation, ExpectedField, Owner
 from schemas.resources import Presence, Status
 
@@ -26,10 +26,13 @@ def fields(actual: Actual) -> dict[str, ExpectedField]:
 
 
 def expectation(actual: Actual, before: Expectation | None, *, now: datetime) -> Expectation:
-    """Make ``actual`` expected; what was said about how to treat the resource stays."""
+    """Make ``actual`` expected; what was said of how to treat it stays, and a status that it may still reach."""
+    made = fields(actual)
     if before is None:
-        return Expectation(key=actual.key, fields=fields(actual), since=now)
-    return before.model_copy(update={"fields": fields(actual), "since": now})
+        return Expectation(key=actual.key, fields=made, since=now)
+    if is_unsettled(actual) and STATUS in before.fields:
+        made[STATUS] = before.fields[STATUS]
+    return before.model_copy(update={"fields": made, "since": now})
 
 
 def refusal(actual: Actual) -> str:

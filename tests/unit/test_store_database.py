@@ -182,7 +182,7 @@ async def test_after_an_error_of_the_file_it_is_opened_anew(tmp_path, clock, bro
         await database.read(lambda con: con.execute("FROM outbox_").fetchall())
         before = database._connection
 
-        with pytest.raises(StoreUnavailable, match="the disk is gone$"):
+        with pytest.raises(StoreUnavailable, match=r"the disk is gone$"):
             await database.write(fail)
 
         assert database._connection is not before

@@ -34,8 +34,9 @@ def do(store):
 
 def deviation(name="d1", **given):
     values = {
-        "id": name, "key": key("web"), "type": DeviationType.CHANGED, "path": "spec.image", "expected": {"a": [1, None]},
-        "actual": None, "severity": Severity.HIGH, "detected_at": NOON, "last_seen_at": NOON,
+        "id": name, "key": key("web"), "type": DeviationType.CHANGED, "path": "spec.image",
+        "expected": {"a": [1, None]}, "actual": None, "severity": Severity.HIGH, "detected_at": NOON,
+        "last_seen_at": NOON,
     }  # fmt: skip
     return Deviation.model_validate(values | given)
 
@@ -154,7 +155,8 @@ def test_the_log_takes_both_sides_and_counts_on(store, do):
     do(lambda con: inventory.log(con, [row("actual", "gone")]))
 
     assert store.rows("SELECT seq, side, op, changed FROM state_log ORDER BY seq") == [
-        (1, "expected", "adopted", ["a", "b.c"]), (2, "actual", "changed", ["a", "b.c"]), (3, "actual", "gone", ["a", "b.c"]),
+        (1, "expected", "adopted", ["a", "b.c"]), (2, "actual", "changed", ["a", "b.c"]),
+        (3, "actual", "gone", ["a", "b.c"]),
     ]  # fmt: skip
 
 

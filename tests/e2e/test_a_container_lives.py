@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -170,6 +171,28 @@ async def _do(step: str, real: RealEngine, name: str, container: str) -> str:
         case "rm":
             await real.remove(container)
     return container
+
+
+@pytest.mark.docker
+async def test_homelab_watch_prints_a_line_a_person_can_read(homelab: Instance, real: RealEngine):
+    async with child("watch", "--kind", "container", state=homelab.state) as watch:
+        async with asyncio.timeout(20):
+            while b"Ctrl-C" not in await watch.stderr.readline():
+                pass
+            name = real.name("seen")
+            container = await real.run(name)
+            await _line_with(watch, "new", name)
+            await real.remove(container)
+            await _line_with(watch, "removed", name)
+            watch.send_signal(signal.SIGINT)
+            assert await watch.wait() in {0, 130}
+
+
+async def _line_with(watch: asyncio.subprocess.Process, *words: str) -> None:
+    while line := (await watch.stdout.readline()).decode():
+        if all(word in line for word in words):
+            return
+    raise AssertionError(f"it ended without {words}")
 
 
 @pytest.mark.docker

@@ -67,6 +67,7 @@ async def test_engines_fail_each_with_its_reason_and_come_back_by_themselves(tmp
         await _the_reasons_are_told(here)
         await _what_was_missing_is_found(here)
         await _an_engine_dies_and_comes_back(here, real)
+        await _an_engine_hangs_and_goes_on(here)
 
 
 async def _the_reasons_are_told(here: Site) -> None:
@@ -117,6 +118,18 @@ async def _an_engine_dies_and_comes_back(here: Site, real: RealEngine) -> None:
     assert len({row["key"] for row in back}) <= 1, "only what ran has stopped with its engine"
     await real.remove(runs)
     await until(lambda: _all_known(here, {*names}, exactly=True), seconds=10)
+
+
+async def _an_engine_hangs_and_goes_on(here: Site) -> None:
+    before = await _log(here.lab)
+    here.spare.freeze()
+    await until(lambda: _equals(here.presences("spare"), {"unknown"}), seconds=20)
+    assert "no answer in 1 s" in (await here.source("spare"))["detail"]
+    here.spare.thaw()
+    await until(lambda: here.is_now("spare", "ok"), seconds=30)
+    await until(lambda: _equals(here.presences("spare"), {"present"}), seconds=10)
+    told = await _log(here.lab, after=before)
+    assert {row["kind"] for row in told} <= {"source"}, "nothing is said of what was there"
 
 
 async def _all_known(here: Site, names: set[str], *, exactly: bool = False) -> bool:

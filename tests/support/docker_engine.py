@@ -204,8 +204,18 @@ class SpareEngine:
         """As the kernel does it: no word to anybody."""
         await self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """It accepts and answers nothing until ``thaw``."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     async def _end(self, number: int) -> None:
         if self._process is not None:
+            self.thaw()
             self._process.send_signal(number)
             await asyncio.to_thread(self._process.wait, 30)
 

@@ -1,7 +1,6 @@
 """The commands that stay: `homelab up`, `daemon`, `agent`, `mcp`.  Each loads what it needs when it is called."""
 
 import asyncio
-import gc
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +14,6 @@ from daemon.runtime.config import BadConfig, Loaded
 from daemon.runtime.version import version
 from schemas.config import SourceConfig
 
-_COLLECT = (5_000, 20, 50)
-"""Garbage is looked for less often than by default: with many resources in hand that took a fifth of ingest's time."""
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -168,12 +165,10 @@ def _indexes(sources: Sequence[SourceConfig], name: str, file: Path | None) -> l
 
 def _serve(process: Coroutine[Any, Any, None]) -> None:
     """Run a process to its end.  What a person can mend is one line; anything else is a bug and keeps its trace."""
-    from daemon.runtime import bus, state, supervise  # noqa: PLC0415 - heavy
+    from daemon.runtime import bus, serving, state, supervise  # noqa: PLC0415 - heavy
 
-    gc.freeze()
-    gc.set_threshold(*_COLLECT)
     try:
-        asyncio.run(process)
+        serving.run(process)
     except (bus.BusUnavailable, state.NotRunning) as error:
         raise Failure(str(error), Exit.UNAVAILABLE) from error
     except _mendable() as error:

@@ -60,13 +60,14 @@ async def page(ask: Callable[[QueryT], Awaitable[PageT]], query: QueryT) -> Fiel
     """Ask for a page, and for a shorter one as long as it is too large."""
     answer = await ask(query)
     asked, kept = len(answer.items), query.limit
+    fields = answer.model_dump(mode="json")
     for _ in range(TRIES):
-        size = _size(answer.model_dump(mode="json"))
+        size = _size(fields)
         if size <= LIMIT - HINT_BYTES or len(answer.items) <= 1:
             break
         kept = max(1, int(len(answer.items) * LIMIT / size * ROOM))
         answer = await ask(query.model_copy(update={"limit": kept}))
-    fields = answer.model_dump(mode="json")
+        fields = answer.model_dump(mode="json")
     if len(answer.items) < asked:
         how = NARROW[type(answer)]
         _hint(fields, f"cut to {len(answer.items)} entries to fit: go on with `cursor`, or {how}")

@@ -16,6 +16,8 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from daemon.runtime import serving
+
 DEADLINE = 170.0
 """Seconds one bench may take before it is given up."""
 
@@ -91,7 +93,7 @@ def main(bench: Callable[[], AsyncIterator[Figure]]) -> None:
         if not as_json:
             show(figures)
 
-    asyncio.run(run())
+    serving.run(run())
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:

@@ -61,12 +61,20 @@ class Deviation(Difference):
     resolved_at: AwareDatetime | None = None
     resolved_by: str | None = None
     evidence: dict[str, JsonValue] = Field(default_factory=dict)
+    acknowledged_at: AwareDatetime | None = None
+    acknowledged_by: str | None = None
+    muted_until: AwareDatetime | None = None
+    note: str = ""
+    quiet: str = Field(default="", description="why it is not announced; empty: it is")
+    root_cause: str | None = Field(default=None, description="the id of the deviation that explains this one")
+    reopened: int = 0
 
 
 class Transition(StrEnum):
     OPENED = "opened"
     CHANGED = "changed"
     RESOLVED = "resolved"
+    REOPENED = "reopened"
 
 
 class DeviationEvent(Envelope):

@@ -13,6 +13,11 @@ class Owner(StrEnum):
     WITNESSED = "witnessed"
 
 
+class ExpectedPresence(StrEnum):
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
 class Criticality(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
@@ -35,9 +40,13 @@ class Expectation(Message):
     """``fields`` maps a path (``status``, ``spec.image``, ``labels."a.b"``) to what is expected there."""
 
     key: str
+    presence: ExpectedPresence = ExpectedPresence.PRESENT
     fields: dict[str, ExpectedField] = Field(default_factory=dict)
     criticality: Criticality = Criticality.MEDIUM
     remediation: Remediation = Remediation.OBSERVE
     ignore: tuple[str, ...] = ()
-    file: str | None = None
+    file: str | None = Field(default=None, description="where it is declared: `file:line`")
+    owner: str = ""
+    cost_center: str = ""
+    max_backup_age_seconds: float | None = None
     since: AwareDatetime = Field(description="when it was last changed")

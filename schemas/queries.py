@@ -5,52 +5,41 @@ Every answer says which sources it came from and how fresh they are, so that "no
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, JsonValue
 
+from schemas.answers import MAX_PAGE, PAGE, Answer, Page, QuestionClass
 from schemas.base import Message
 from schemas.deviations import Deviation, DeviationType, Severity
+from schemas.expected_queries import (
+    DeviationActAnswer,
+    DeviationActQuery,
+    ExpectApplyAnswer,
+    ExpectApplyQuery,
+    ExpectationsAnswer,
+    ExpectationsQuery,
+    ExpectWithdrawAnswer,
+    ExpectWithdrawQuery,
+    OperatorStateAnswer,
+    OperatorStateQuery,
+    PoolChangeAnswer,
+    PoolChangeQuery,
+    PoolsAnswer,
+    PoolsQuery,
+    SnapshotChangeAnswer,
+    SnapshotChangeQuery,
+    SnapshotDiffAnswer,
+    SnapshotDiffQuery,
+    SnapshotExportAnswer,
+    SnapshotExportQuery,
+    SnapshotsAnswer,
+    SnapshotsQuery,
+    TemplateAnswer,
+    TemplateQuery,
+)
 from schemas.resources import Health, Kind, Presence, Relation, Status
-
-PAGE = 50
-MAX_PAGE = 1000
-ANSWER_BYTES = 256 * 1024
-
-
-class QuestionClass(StrEnum):
-    """The middle of ``homelab.api.<class>.<question>``: NATS permissions are given by it."""
-
-    READ = "read"
-    INTENT = "intent"
-    PLAN = "plan"
-    APPROVE = "approve"
-    EXECUTE = "execute"
-    SQL = "sql"
-
-
-class Provenance(Message):
-    """A source that an answer drew on."""
-
-    source: str = Field(description="<provider>/<name>")
-    status: str = Field(description="ok, degraded, failed, late, paused or new")
-    observed_at: AwareDatetime | None = Field(default=None, description="the last complete reading")
-    age_seconds: float | None = None
-    complete: bool = Field(description="false: something of this source could not be read, so absence means nothing")
-    detail: str = ""
-
-
-class Answer(Message):
-    as_of: AwareDatetime
-    sources: tuple[Provenance, ...] = ()
-    hint: str = Field(default="", description="how to narrow or go on, where the answer was cut")
-
-
-class Page(Answer):
-    total: int = Field(description="how many there are in all")
-    next_cursor: str | None = None
-
+from schemas.selectors import Selector
 
 # --- sources ---------------------------------------------------------------------------------------------------------
 
@@ -97,25 +86,6 @@ class SourcesAnswer(Page):
 
 
 # --- resources -------------------------------------------------------------------------------------------------------
-
-
-class Selector(Message):
-    """Which resources are meant.  All given conditions must hold."""
-
-    keys: tuple[str, ...] = ()
-    provider: str | None = None
-    source: str | None = None
-    kind: Kind | None = None
-    name: str | None = Field(default=None, description="a glob: `web-*`")
-    label: tuple[str, ...] = Field(default=(), description="`name` or `name=value`; all must match")
-    status: Status | None = None
-    health: Health | None = None
-    presence: Presence | None = None
-    parent: str | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.model_dump(include=set(Selector.model_fields), exclude_defaults=True)
 
 
 class ResourcesQuery(Selector):
@@ -242,6 +212,7 @@ class EventsAnswer(Page):
 
 
 class DeviationsQuery(Message):
+    id: str | None = Field(default=None, description="one deviation, also a resolved one; its first characters do")
     key: str | None = None
     provider: str | None = None
     source: str | None = None
@@ -249,6 +220,7 @@ class DeviationsQuery(Message):
     type: DeviationType | None = None
     severity: Severity | None = Field(default=None, description="this one and above")
     history: bool = Field(default=False, description="resolved ones too")
+    quiet: bool = Field(default=True, description="also muted ones, under maintenance, or consequences")
     limit: int = Field(default=PAGE, ge=1, le=MAX_PAGE)
     cursor: str | None = None
 
@@ -434,6 +406,18 @@ QUESTIONS: dict[str, Question] = {
         _q("adopt", _I, AdoptQuery, AdoptAnswer, "Make the present state the expected one."),
         _q("refresh", _I, RefreshQuery, RefreshAnswer, "Read sources now."),
         _q("release", _I, ReleaseQuery, ReleaseAnswer, "Let a held mass absence take effect."),
+        _q("expectations", _R, ExpectationsQuery, ExpectationsAnswer, "What should be, and who says so?"),
+        _q("pools", _R, PoolsQuery, PoolsAnswer, "Which pools are there, with what in them?"),
+        _q("snapshots", _R, SnapshotsQuery, SnapshotsAnswer, "Which named pictures are there?"),
+        _q("snapshot_diff", _R, SnapshotDiffQuery, SnapshotDiffAnswer, "What changed between two pictures?"),
+        _q("snapshot_export", _R, SnapshotExportQuery, SnapshotExportAnswer, "A picture as manifests."),
+        _q("template", _R, TemplateQuery, TemplateAnswer, "A manifest with variables, made from a resource."),
+        _q("expect_apply", _I, ExpectApplyQuery, ExpectApplyAnswer, "Declare what should be."),
+        _q("expect_withdraw", _I, ExpectWithdrawQuery, ExpectWithdrawAnswer, "Expect it no longer."),
+        _q("deviation_act", _I, DeviationActQuery, DeviationActAnswer, "Acknowledge, mute or accept a deviation."),
+        _q("operator_state", _I, OperatorStateQuery, OperatorStateAnswer, "Say that something is on purpose."),
+        _q("pool_change", _I, PoolChangeQuery, PoolChangeAnswer, "Make, change or delete a pool."),
+        _q("snapshot_change", _I, SnapshotChangeQuery, SnapshotChangeAnswer, "Name the picture of now, or forget one."),
         _q("query", QuestionClass.SQL, SqlQuery, SqlAnswer, "Ask in SQL, on a snapshot of the store."),
     )
 }

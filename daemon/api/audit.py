@@ -15,8 +15,9 @@ from pydantic import JsonValue
 from daemon.api.answers import Refused
 from daemon.runtime.clock import Clock
 from schemas import subjects
+from schemas.answers import QuestionClass
 from schemas.audit import WHO_HEADER, Audited
-from schemas.queries import Question, QuestionClass
+from schemas.queries import Question
 
 ACK = 5.0
 BODY = 16 * 1024

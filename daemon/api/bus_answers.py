@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from daemon.api import wire
 from daemon.api.answers import Refused, Unavailable
 from daemon.runtime.connection import Connection
+from schemas import expected_queries as e
 from schemas import queries as q
 from schemas import subjects
 from schemas.audit import WHO_HEADER
@@ -79,6 +80,42 @@ class BusAnswers:
     async def query(self, query: q.SqlQuery) -> q.SqlAnswer:
         patience = max(self.timeout, (query.timeout_seconds or SQL_TIMEOUT) + SLACK)
         return await self._ask("query", query, q.SqlAnswer, patience=patience)
+
+    async def expectations(self, query: e.ExpectationsQuery) -> e.ExpectationsAnswer:
+        return await self._ask("expectations", query, e.ExpectationsAnswer)
+
+    async def pools(self, query: e.PoolsQuery) -> e.PoolsAnswer:
+        return await self._ask("pools", query, e.PoolsAnswer)
+
+    async def snapshots(self, query: e.SnapshotsQuery) -> e.SnapshotsAnswer:
+        return await self._ask("snapshots", query, e.SnapshotsAnswer)
+
+    async def snapshot_diff(self, query: e.SnapshotDiffQuery) -> e.SnapshotDiffAnswer:
+        return await self._ask("snapshot_diff", query, e.SnapshotDiffAnswer, patience=self.timeout + SLACK)
+
+    async def snapshot_export(self, query: e.SnapshotExportQuery) -> e.SnapshotExportAnswer:
+        return await self._ask("snapshot_export", query, e.SnapshotExportAnswer, patience=self.timeout + SLACK)
+
+    async def template(self, query: e.TemplateQuery) -> e.TemplateAnswer:
+        return await self._ask("template", query, e.TemplateAnswer)
+
+    async def expect_apply(self, query: e.ExpectApplyQuery) -> e.ExpectApplyAnswer:
+        return await self._ask("expect_apply", query, e.ExpectApplyAnswer, patience=self.timeout + SLACK)
+
+    async def expect_withdraw(self, query: e.ExpectWithdrawQuery) -> e.ExpectWithdrawAnswer:
+        return await self._ask("expect_withdraw", query, e.ExpectWithdrawAnswer)
+
+    async def deviation_act(self, query: e.DeviationActQuery) -> e.DeviationActAnswer:
+        return await self._ask("deviation_act", query, e.DeviationActAnswer)
+
+    async def operator_state(self, query: e.OperatorStateQuery) -> e.OperatorStateAnswer:
+        return await self._ask("operator_state", query, e.OperatorStateAnswer)
+
+    async def pool_change(self, query: e.PoolChangeQuery) -> e.PoolChangeAnswer:
+        return await self._ask("pool_change", query, e.PoolChangeAnswer)
+
+    async def snapshot_change(self, query: e.SnapshotChangeQuery) -> e.SnapshotChangeAnswer:
+        return await self._ask("snapshot_change", query, e.SnapshotChangeAnswer)
 
     async def _ask(self, name: str, query: Message, answer: type[AnswerT], *, patience: float | None = None) -> AnswerT:
         subject = subjects.api(q.QUESTIONS[name].question_class, name)

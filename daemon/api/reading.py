@@ -11,6 +11,7 @@ from daemon.store import deviations, expectations
 from daemon.store.database import Connection, Database
 from daemon.store.views import history, relations, resources, sources
 from schemas import queries as q
+from schemas.answers import Provenance
 from schemas.resources import Key
 
 BYTES_FOR_ITEMS = 200_000
@@ -62,7 +63,7 @@ def _overview(con: Connection, query: q.OverviewQuery, now: datetime) -> q.Overv
     )  # fmt: skip
 
 
-def summary(drawn_on: tuple[q.Provenance, ...], open_now: dict[str, int]) -> str:
+def summary(drawn_on: tuple[Provenance, ...], open_now: dict[str, int]) -> str:
     """Is everything as it should be?  Pure, one or two sentences."""
     if not drawn_on:
         return "Nothing is watched yet."

@@ -26,8 +26,9 @@ from daemon.api.answers import Answers, Refused
 from daemon.api.audit import Auditor
 from daemon.runtime.clock import Clock, SystemClock
 from schemas import subjects
+from schemas.answers import ANSWER_BYTES, QuestionClass
 from schemas.base import Message
-from schemas.queries import ANSWER_BYTES, QUESTIONS, Question, QuestionClass, SqlAnswer
+from schemas.queries import QUESTIONS, Question, SqlAnswer
 
 NAME = "homelab"
 AT_ONCE = {QuestionClass.SQL: 8, QuestionClass.INTENT: 8}

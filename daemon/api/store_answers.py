@@ -6,13 +6,17 @@ from datetime import datetime
 from functools import partial
 
 from daemon.api.answers import Refused
+from daemon.api.expecting import Expecting
 from daemon.api.intents import Intents
+from daemon.api.picturing import Picturing
+from daemon.api.pooling import Pooling
 from daemon.api.reading import Reading
 from daemon.runtime.clock import Clock
 from daemon.store.database import Connection, Database
 from daemon.store.sandbox import errors as sql
 from daemon.store.sandbox.sandbox import Sandbox
 from daemon.store.views import history, sources
+from schemas import expected_queries as e
 from schemas import queries as q
 
 _SQL_CODES: tuple[tuple[type[sql.SqlError], str], ...] = (
@@ -45,6 +49,9 @@ class StoreAnswers:
     clock: Clock
     reading: Reading
     intents: Intents
+    expecting: Expecting
+    pooling: Pooling
+    picturing: Picturing
     sandbox: Sandbox
     standing: Callable[[], Standing]
     version: str
@@ -83,6 +90,42 @@ class StoreAnswers:
 
     async def release(self, query: q.ReleaseQuery) -> q.ReleaseAnswer:
         return await self.intents.release(query)
+
+    async def expectations(self, query: e.ExpectationsQuery) -> e.ExpectationsAnswer:
+        return await self.expecting.expectations(query)
+
+    async def pools(self, query: e.PoolsQuery) -> e.PoolsAnswer:
+        return await self.pooling.pools(query)
+
+    async def snapshots(self, query: e.SnapshotsQuery) -> e.SnapshotsAnswer:
+        return await self.picturing.snapshots(query)
+
+    async def snapshot_diff(self, query: e.SnapshotDiffQuery) -> e.SnapshotDiffAnswer:
+        return await self.picturing.snapshot_diff(query)
+
+    async def snapshot_export(self, query: e.SnapshotExportQuery) -> e.SnapshotExportAnswer:
+        return await self.picturing.snapshot_export(query)
+
+    async def template(self, query: e.TemplateQuery) -> e.TemplateAnswer:
+        return await self.picturing.template(query)
+
+    async def expect_apply(self, query: e.ExpectApplyQuery) -> e.ExpectApplyAnswer:
+        return await self.expecting.expect_apply(query)
+
+    async def expect_withdraw(self, query: e.ExpectWithdrawQuery) -> e.ExpectWithdrawAnswer:
+        return await self.expecting.expect_withdraw(query)
+
+    async def deviation_act(self, query: e.DeviationActQuery) -> e.DeviationActAnswer:
+        return await self.expecting.deviation_act(query)
+
+    async def operator_state(self, query: e.OperatorStateQuery) -> e.OperatorStateAnswer:
+        return await self.expecting.operator_state(query)
+
+    async def pool_change(self, query: e.PoolChangeQuery) -> e.PoolChangeAnswer:
+        return await self.pooling.pool_change(query)
+
+    async def snapshot_change(self, query: e.SnapshotChangeQuery) -> e.SnapshotChangeAnswer:
+        return await self.picturing.snapshot_change(query)
 
     async def query(self, query: q.SqlQuery) -> q.SqlAnswer:
         try:

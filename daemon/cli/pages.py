@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from daemon.api.answers import Refused
-from schemas.queries import Answer, Page
+from schemas.answers import Answer, Page
 
 _PAGE = 500
 """An answer has a largest size; a page that does not fit is asked for again, half as long."""

@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
 
 from daemon.api.answers import Refused
+from schemas.answers import MAX_PAGE
 from schemas.config import Duration
 from schemas.deviations import DeviationType, Severity
-from schemas.queries import MAX_PAGE
 from schemas.resources import Health, Kind, Presence, Status
 
 Key = Annotated[str, Field(description="provider/source/kind/id, or a name that only one resource has")]

@@ -14,6 +14,7 @@ from daemon.mcp import limits
 from daemon.mcp import parameters as p
 from daemon.runtime.clock import Clock
 from schemas import queries as q
+from schemas.answers import PAGE
 from schemas.base import Message
 from schemas.resources import Presence
 
@@ -60,7 +61,7 @@ class Tools:
         managed: Annotated[bool | None, Field(description="has an expected state")] = None,
         drifting: Annotated[bool | None, Field(description="has open deviations")] = None,
         fields: p.Columns = [],  # noqa: B006
-        limit: p.Limit = q.PAGE,
+        limit: p.Limit = PAGE,
         cursor: p.Cursor = None,
     ) -> Annotated[CallToolResult, q.ResourcesAnswer]:
         """Find resources (containers, VMs, volumes, hosts, units...). All filters must hold. Presence `unknown` is not
@@ -109,7 +110,7 @@ class Tools:
         ] = None,
         since: p.Moment = None,
         until: p.Moment = None,
-        limit: p.Limit = q.PAGE,
+        limit: p.Limit = PAGE,
         cursor: p.Cursor = None,
     ) -> Annotated[CallToolResult, q.EventsAnswer]:
         """What changed, newest first: appeared, changed (which paths), replaced, gone. For "what happened to X" and
@@ -139,7 +140,7 @@ class Tools:
         type: p.AnyType = None,  # noqa: A002 - the column's name
         severity: p.AnySeverity = None,
         history: Annotated[bool, Field(description="resolved ones too")] = False,
-        limit: p.Limit = q.PAGE,
+        limit: p.Limit = PAGE,
         cursor: p.Cursor = None,
     ) -> Annotated[CallToolResult, q.DeviationsAnswer]:
         """What differs from what should be: expected and actual value, severity, evidence. Only resources with an

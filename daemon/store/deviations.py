@@ -25,6 +25,13 @@ COLUMNS = {
     "resolved_at": "TIMESTAMPTZ",
     "resolved_by": "VARCHAR",
     "evidence": "JSON",
+    "acknowledged_at": "TIMESTAMPTZ",
+    "acknowledged_by": "VARCHAR",
+    "muted_until": "TIMESTAMPTZ",
+    "note": "VARCHAR",
+    "quiet": "VARCHAR",
+    "root_cause": "VARCHAR",
+    "reopened": "BIGINT",
 }
 _SELECT = ", ".join(f"epoch_us({name})" if kind == "TIMESTAMPTZ" else name for name, kind in COLUMNS.items())
 _FROM_TEXT = frozenset({"expected", "actual", "evidence"})

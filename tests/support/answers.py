@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 from daemon.api.answers import Refused
 from schemas import queries as q
+from schemas.answers import Provenance
 from schemas.base import Message
 from schemas.deviations import Deviation, DeviationType, Severity
 from schemas.resources import Health, Kind, Presence, Relation, Status
 
 AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
-DOCKER = q.Provenance(source="docker/local", status="ok", observed_at=AT, age_seconds=2.5, complete=True)
+DOCKER = Provenance(source="docker/local", status="ok", observed_at=AT, age_seconds=2.5, complete=True)
 KEY = "docker/local/container/web"
 ODD_KEY = "host/box/disk//dev/sd a?50%#1/../../../../../../../ü"
 

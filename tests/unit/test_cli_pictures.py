@@ -11,6 +11,7 @@ from rich.console import Console
 from daemon.cli import details, drift, history, probing, resources, sources, sql, status, tables, words
 from daemon.runtime.options import ProbeResult, ScopeProbe
 from schemas import queries as q
+from schemas.answers import Provenance
 from schemas.deviations import Severity
 from schemas.resources import Health, Presence, Status
 from tests.support.answers import DOCKER, KEY, deviation, event, row
@@ -98,7 +99,7 @@ def test_what_cannot_be_known_is_not_shown_as_what_is(capsys):
 
 
 def test_why_it_cannot_be_known_is_said():
-    lost = q.Provenance(source="docker/local", status="failed", complete=False, detail=DENIED)
+    lost = Provenance(source="docker/local", status="failed", complete=False, detail=DENIED)
     page = answer(q.ResourcesAnswer, sources=(DOCKER, lost), total=0, items=())
     assert resources.pages.caveats(page) == [f"docker/local is failed: {DENIED}"]
 

@@ -9,7 +9,8 @@ import orjson
 from daemon.store import rows
 from daemon.store.database import Connection
 from daemon.store.inventory import instant
-from schemas.queries import ResourceRow, ResourcesQuery, Selector
+from schemas.queries import ResourceRow, ResourcesQuery
+from schemas.selectors import Selector
 
 USUAL = (
     "key", "provider", "source", "kind", "name", "status", "native_status", "health", "presence", "parent",

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from daemon.store.database import Connection
 from daemon.store.inventory import instant
-from schemas.queries import KindCount, Provenance, ScopeRow, SourceRow
+from schemas.answers import Provenance
+from schemas.queries import KindCount, ScopeRow, SourceRow
 
 _SOURCE = (
     "SELECT provider, source, status, detail, resources, epoch_us(observed_at), epoch_us(next_scan_at),"

@@ -1,18 +1,23 @@
 """YAML with the line and column of everything in it, and every fault of its form at once.
 
 No value is ever repeated in a fault: a password without quotation marks can end up as an alias, a tag or a key.
+Streams of documents, which may be large, are scanned in C and composed in Python: C alone dies of deep nesting.
 """
 
 import re
 from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
+from yaml.composer import Composer
 
 Path = tuple[str | int, ...]
 _QUOTED = re.compile(r"'([^']{2,})'|\"([^\"]{2,})\"")
 _MAX_NODES = 100_000
+_MERGE = "tag:yaml.org,2002:merge"
+_CONTROL = "a control character; YAML text has none"
 _HINTS = (
     ("undefined alias", "a value that begins with * needs quotation marks"),
     ("constructor for the tag", "a value that begins with ! needs quotation marks; tags are not used here"),
@@ -20,6 +25,8 @@ _HINTS = (
     ("\\t", "indent with spaces; YAML allows no tabs there"),
     ("mapping values are not allowed", "a value that holds ': ' needs quotation marks, or the indentation is off"),
     ("expected <block end>", "the indentation is off, or a quotation mark or a dash is missing"),
+    ("did not find expected", "the indentation is off, or a quotation mark or a dash is missing"),
+    ("cannot start any token", "indent with spaces; and a value that begins with @ or ` needs quotation marks"),
 )
 
 
@@ -60,10 +67,15 @@ class _TooLarge(Exception):
     pass
 
 
-class _Loader(yaml.SafeLoader):
+class _Plain:
     """Plain data only.  A key is the text that stands there: `on` and `1` are words; and a date is a text."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self: Any, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         self.flatten_mapping(node)
         return {
             str(key.value): self.construct_object(value, deep=deep)
@@ -72,47 +84,79 @@ class _Loader(yaml.SafeLoader):
         }
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+class _Loader(_Plain, yaml.SafeLoader):
+    pass
+
+
+class _FastLoader(_Plain, Composer, yaml.CSafeLoader):
+    def __init__(self, text: str) -> None:
+        Composer.__init__(self)
+        yaml.CSafeLoader.__init__(self, text)
 
 
 def parse(text: str) -> Tree:
+    """Read the one document of ``text``."""
     tree = Tree()
+    with _gathering(text, tree):
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            if root is not None:
+                _fill(tree, loader, root)
+        finally:
+            loader.dispose()
+    return tree
+
+
+def documents(text: str) -> Iterator[Tree]:
+    """Yield each document of ``text``; behind one that is no YAML nothing can be read any more."""
+    if found := yaml.reader.Reader.NON_PRINTABLE.search(text):
+        yield Tree(faults=[FormFault(place_of(text, found.start()), (), _CONTROL)])
+        return
+    loader = _FastLoader(text)
     try:
-        _read(text, tree)
+        ended = False
+        while not ended:
+            tree = Tree()
+            with _gathering(text, tree):
+                ended = True
+                if loader.check_node() and (root := loader.get_node()) is not None:
+                    ended = False
+                    _fill(tree, loader, root)
+            if tree.marks or tree.faults:
+                yield tree
+    finally:
+        loader.dispose()
+
+
+@contextmanager
+def _gathering(text: str, tree: Tree) -> Iterator[None]:
+    """Turn what a loader raises into a fault."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         tree.faults.append(FormFault(_mark(place) if place else None, (), _words(error)))
     except yaml.reader.ReaderError as error:
-        tree.faults.append(FormFault(place_of(text, error.position), (), "a control character; YAML text has none"))
+        tree.faults.append(FormFault(place_of(text, error.position), (), _CONTROL))
     except (_TooLarge, RecursionError):
         tree.faults.append(FormFault(None, (), "nested or repeated too often to be a configuration"))
     except (ValueError, OverflowError):
         tree.faults.append(FormFault(None, (), "a tag (!!int, !!timestamp) before what is none"))
-    return tree
 
 
 def place_of(text: str, position: int) -> Mark:
     return Mark(text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
-def _read(text: str, tree: Tree) -> None:
-    loader = _Loader(text)
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            return
-        for path, mark, fault in _walk(root, (), frozenset()):
-            tree.marks.setdefault(path, mark)
-            if fault:
-                tree.faults.append(FormFault(mark, path, fault))
-            if len(tree.marks) > _MAX_NODES:
-                raise _TooLarge
-        tree.value = loader.construct_document(root)
-    finally:
-        loader.dispose()
+def _fill(tree: Tree, loader: Any, root: yaml.Node) -> None:  # noqa: ANN401  # noqa: ANN401 - either loader
+    for number, (path, mark, fault) in enumerate(_walk(root, (), frozenset())):
+        tree.marks.setdefault(path, mark)
+        if fault:
+            tree.faults.append(FormFault(mark, path, fault))
+        if number > _MAX_NODES:
+            raise _TooLarge
+    tree.value = loader.construct_document(root)
 
 
 def _walk(node: yaml.Node, path: Path, above: frozenset[int]) -> Iterator[tuple[Path, Mark, str]]:
@@ -131,8 +175,10 @@ def _walk(node: yaml.Node, path: Path, above: frozenset[int]) -> Iterator[tuple[
 
 def _entries(node: yaml.MappingNode, path: Path, inside: frozenset[int]) -> Iterator[tuple[Path, Mark, str]]:
     first: dict[Path, int] = {}
+    merged: list[yaml.Node] = []
     for key, value in node.value:
-        if key.tag == "tag:yaml.org,2002:merge":
+        if key.tag == _MERGE:
+            merged.append(value)
             continue
         if not isinstance(key, yaml.ScalarNode):
             yield path, _mark(key.start_mark), "a key must be a word"
@@ -143,6 +189,16 @@ def _entries(node: yaml.MappingNode, path: Path, inside: frozenset[int]) -> Iter
         first.setdefault(here, mark.line)
         yield here, mark, doubled
         yield from _walk(value, here, inside)
+    for value in merged:
+        yield from _merged(value, path, inside)
+
+
+def _merged(node: yaml.Node, path: Path, inside: frozenset[int]) -> Iterator[tuple[Path, Mark, str]]:
+    """What stands elsewhere: its faults are told there."""
+    for one in node.value if isinstance(node, yaml.SequenceNode) else (node,):
+        yield path, _mark(node.start_mark), ""
+        for here, mark, _ in _walk(one, path, inside):
+            yield here, mark, ""
 
 
 def _mark(mark: yaml.Mark) -> Mark:

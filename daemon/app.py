@@ -14,7 +14,10 @@ from typing import Any
 import structlog
 
 from daemon.api.bus_answers import BusAnswers
+from daemon.api.expecting import Expecting
 from daemon.api.intents import Intents
+from daemon.api.picturing import Picturing
+from daemon.api.pooling import Pooling
 from daemon.api.reading import Reading
 from daemon.api.republish import Republish
 from daemon.api.service import serve
@@ -89,7 +92,9 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
 
         ingest = InventoryIngest(client, database, clock, metrics, done, republish.want_all)
         answers = StoreAnswers(
-            database, clock, Reading(database, clock), intents, sandbox, partial(_standing, ingest, client),
+            database, clock, Reading(database, clock), intents,
+            expecting=Expecting(database, clock, reconciler), pooling=Pooling(database, clock, reconciler),
+            picturing=Picturing(database, clock), sandbox=sandbox, standing=partial(_standing, ingest, client),
             version=version(), pid=os.getpid(), started_at=clock.now(),
         )  # fmt: skip
         await stack.enter_async_context(serve(client, answers, version=version(), clock=clock))

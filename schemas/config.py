@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from schemas.base import Config, Token
 
@@ -23,7 +23,14 @@ def _duration(value: object) -> object:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
+def _written(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    return f"{int(seconds)}s" if seconds.is_integer() else f"{seconds}s"
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), Field(gt=timedelta(0)), PlainSerializer(_written, when_used="json")
+]
 SecretRef = Annotated[str, StringConstraints(pattern=_SECRET)]
 """``env:NAME``, ``file:PATH`` or ``cred:NAME`` (systemd): where a secret lies, never the secret."""
 
@@ -73,6 +80,16 @@ class LogConfig(Config):
     format: Annotated[str, StringConstraints(pattern="^(auto|json|console)$")] = "auto"
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class ExpectationsConfig(Config):
+    """Folders of manifests that are watched; each is applied as a whole."""
+
+    folder: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
+
+
 class HomelabConfig(Config):
     """``sources`` stays as written here; each is checked by its provider."""
 
@@ -82,4 +99,5 @@ class HomelabConfig(Config):
     sql: SqlConfig = SqlConfig()
     retention: RetentionConfig = RetentionConfig()
     log: LogConfig = LogConfig()
+    expectations: ExpectationsConfig = ExpectationsConfig()
     reconcile_every: Duration = timedelta(minutes=5)

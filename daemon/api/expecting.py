@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from daemon.reconcile.loop import Reconciler
 from daemon.runtime.clock import Clock
 from daemon.store.database import Database
 
@@ -10,3 +11,4 @@ from daemon.store.database import Database
 class Expecting:
     database: Database
     clock: Clock
+    reconciler: Reconciler

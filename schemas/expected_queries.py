@@ -34,6 +34,7 @@ class Document(Message):
     place: Place = Place()
     manifest: dict[str, JsonValue]
     lines: dict[str, int] = Field(default_factory=dict)
+    origin: str = Field(default="", description="where it differs from the query's")
 
 
 class Declaration(Message):
@@ -75,6 +76,7 @@ class ExpectationsAnswer(Page):
     items: tuple[Expectation, ...] = ()
     declarations: tuple[Declaration, ...] = ()
     operator_states: tuple[OperatorState, ...] = ()
+    faults: tuple[Fault, ...] = Field(default=(), description="of watched folders: what they say now is not in force")
 
 
 class ExpectApplyQuery(Message):
@@ -194,6 +196,10 @@ class SnapshotRow(Message):
     note: str = ""
     by: str = ""
     resources: int = 0
+    lost: int = Field(default=0, description="of these, how many the log can tell no longer; only of one that is named")
+    counts: dict[str, int] = Field(
+        default_factory=dict, description="`<provider>/<source> <kind>` -> how many; only of one that is named"
+    )
 
 
 class SnapshotsQuery(Message):

@@ -72,11 +72,13 @@ def changes(old: Row, new: Row) -> list[str]:
 
 
 def entry(row: Row, op: str, event: Observed | Removed, *, changed: list[str] | None = None) -> LogRow:
-    spec: dict[str, Any] | None = row.spec if isinstance(event, Observed) else None
+    seen = isinstance(event, Observed)
+    spec: dict[str, Any] | None = row.spec if seen else None
     return LogRow(
         at=event.observed_at, side="actual", op=op, key=row.key, provider=row.provider, source=row.source,
         kind=row.kind, name=row.name, incarnation=row.incarnation, status=row.status, presence=row.presence,
         cause=f"event {event.id}", spec=spec, spec_hash=content_hash(spec) if spec else "", changed=changed or [],
+        labels=row.labels if seen else None, parent=row.parent if seen else None,
     )  # fmt: skip
 
 

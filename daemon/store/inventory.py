@@ -51,7 +51,10 @@ class Row:
 
 @dataclass(slots=True)
 class LogRow:
-    """A row of ``state_log``, but for its ``seq``."""
+    """A row of ``state_log``, but for its ``seq``.
+
+    With ``spec`` come ``labels`` and ``parent``: of such a row and the later ones of a key a picture is made.
+    """
 
     at: datetime
     side: str
@@ -68,6 +71,8 @@ class LogRow:
     spec: dict[str, Any] | None = None
     spec_hash: str = ""
     changed: list[str] = field(default_factory=list)
+    labels: dict[str, str] | None = None
+    parent: str | None = None
 
 
 _TYPES = {
@@ -87,7 +92,7 @@ _TYPES = {
     "changed_at": "TIMESTAMPTZ",
 }
 COLUMNS = {name: _TYPES.get(name, "VARCHAR") for name in Row.__dataclass_fields__}
-_LOG_TYPES = {"at": "TIMESTAMPTZ", "spec": "JSON", "changed": "VARCHAR[]"}
+_LOG_TYPES = {"at": "TIMESTAMPTZ", "spec": "JSON", "changed": "VARCHAR[]", "labels": "MAP(VARCHAR, VARCHAR)"}
 LOG_COLUMNS = {name: _LOG_TYPES.get(name, "VARCHAR") for name in LogRow.__dataclass_fields__}
 _TIMES = [i for i, kind in enumerate(COLUMNS.values()) if kind == "TIMESTAMPTZ"]
 _JSONS = [i for i, kind in enumerate(COLUMNS.values()) if kind in ("JSON", "MAP(VARCHAR, VARCHAR)")]
@@ -182,9 +187,10 @@ def set_presence(con: Connection, keys: Iterable[str], presence: str, *, op: str
         [presence, presence, at, wanted],
     )
     con.execute(
-        "INSERT INTO state_log"
+        'INSERT INTO state_log (seq, "at", side, op, key, provider, source, kind, name, incarnation, status, presence,'
+        " spec_hash, changed, cause)"
         " SELECT base + row_number() OVER (ORDER BY key), ?, 'actual', ?, key, provider, source, kind, name,"
-        " incarnation, status, presence, NULL, '', ['presence'], ?"
+        " incarnation, status, presence, '', ['presence'], ?"
         f" FROM inventory_, (SELECT coalesce(max(seq), 0) AS base FROM state_log) WHERE key IN {rows.IN_TEXTS}",
         [at, op, cause, wanted],
     )

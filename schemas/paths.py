@@ -10,12 +10,38 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 _PLAIN = re.compile(r"[^.\"\s]+")
+_SEGMENT = re.compile(r'[^."\s]+|"(?:[^"\\]|\\.)*"')
+
+
+class BadPath(ValueError):
+    """A text that is no path; says why without repeating it."""
 
 
 def join(prefix: str, name: str) -> str:
     """Append one name, quoted where it holds a dot, a quote or white space."""
     segment = name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
     return f"{prefix}.{segment}" if prefix else segment
+
+
+def split(path: str) -> tuple[str, ...]:
+    """Return the names a path is made of; the inverse of ``join``.  Raises ``BadPath``."""
+    names: list[str] = []
+    place = 0
+    while True:
+        found = _SEGMENT.match(path, place)
+        if found is None:
+            raise BadPath('a path is names joined by dots; a name with a dot or a space is quoted: labels."a.b"')
+        word = found[0]
+        try:
+            names.append(str(json.loads(word)) if word.startswith('"') else word)
+        except ValueError as error:
+            raise BadPath("the quoted name in it is not readable") from error
+        place = found.end()
+        if place == len(path):
+            return tuple(names)
+        if path[place] != ".":
+            raise BadPath('between two names of a path stands a dot: labels."a.b"')
+        place += 1
 
 
 def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]:

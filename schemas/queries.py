@@ -38,6 +38,7 @@ from schemas.expected_queries import (
     TemplateAnswer,
     TemplateQuery,
 )
+from schemas.operator import OperatorState
 from schemas.resources import Health, Kind, Presence, Relation, Status
 from schemas.selectors import Selector
 
@@ -276,7 +277,10 @@ class KindCount(Message):
 class OverviewAnswer(Answer):
     summary: str = Field(description="one sentence: is everything as it should be?")
     counts: tuple[KindCount, ...]
-    open_deviations: dict[str, int] = Field(description="by severity")
+    open_deviations: dict[str, int] = Field(description="by severity; quiet ones are not counted")
+    quiet: dict[str, int] = Field(default_factory=dict, description="open, but not to worry about: why -> how many")
+    expected: int = Field(default=0, description="resources with an expected state")
+    operator_states: tuple[OperatorState, ...] = ()
     worst: tuple[Deviation, ...] = ()
     recent: tuple[EventRow, ...] = ()
 
@@ -304,6 +308,7 @@ class StatusAnswer(Answer):
     store_path: str
     bus_url: str
     bus_reconnects: int
+    expectation_faults: tuple[str, ...] = Field(default=(), description="why a watched folder is not in force")
 
 
 # --- intent ----------------------------------------------------------------------------------------------------------

@@ -75,3 +75,19 @@ def test_two_ways_into_a_resource_never_have_one_name(one, other):
         return made
 
     assert (path(one) == path(other)) == (one == other)
+
+
+@given(st.lists(st.text(max_size=4), min_size=1, max_size=4))
+def test_a_path_is_split_into_what_it_was_joined_from(names):
+    path = ""
+    for name in names:
+        path = paths.join(path, name)
+    if names[0]:
+        assert paths.split(path) == tuple(names)
+
+
+@pytest.mark.parametrize("text", ["", ".", "a.", ".a", "a..b", 'a"b"', '"a', "a b", '"a"b', '"\\x"'])
+def test_what_is_no_path_is_refused_without_repeating_it(text):
+    with pytest.raises(paths.BadPath) as refused:
+        paths.split(text)
+    assert len(text) < 3 or text not in str(refused.value)

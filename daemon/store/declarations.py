@@ -94,7 +94,7 @@ def fingerprint(con: Connection) -> tuple[int, int]:
 
 
 def _columns(one: Declared) -> dict[str, object]:
-    manifest = one.manifest.model_dump(mode="json", by_alias=True)
+    manifest = one.manifest.model_dump(mode="json", by_alias=True, exclude_unset=True)
     return {
         "name": one.name, "kind": one.kind, "origin": one.origin, "file": one.file, "line": one.line,
         "manifest": manifest, "hash": one.hash, "applied_at": one.applied_at,

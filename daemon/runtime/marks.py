@@ -16,6 +16,13 @@ from yaml.composer import Composer
 Path = tuple[str | int, ...]
 _QUOTED = re.compile(r"'([^']{2,})'|\"([^\"]{2,})\"")
 _MAX_NODES = 100_000
+_NUMBERS = {
+    "tag:yaml.org,2002:int": re.compile(r"[-+]?(0b[0-1_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?|\.(inf|Inf|INF))$|\.(nan|NaN|NAN)$"
+    ),
+}
+"""YAML 1.1's numbers, without those to the base 60."""
 _MERGE = "tag:yaml.org,2002:merge"
 _CONTROL = "a control character; YAML text has none"
 _HINTS = (
@@ -68,10 +75,10 @@ class _TooLarge(Exception):
 
 
 class _Plain:
-    """Plain data only.  A key is the text that stands there: `on` and `1` are words; and a date is a text."""
+    """Plain data only.  A key is the text that stands there: `on` and `1` are words.  Dates and `22:30` are texts."""
 
     yaml_implicit_resolvers: ClassVar = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        first: [(tag, _NUMBERS.get(tag, pattern)) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

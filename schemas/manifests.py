@@ -7,13 +7,14 @@ fault names file, line and path.
 from datetime import time
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
 from schemas import selectors
 from schemas.base import Config
 from schemas.config import Duration
 from schemas.deviations import DeviationType, Severity
 from schemas.expectations import Criticality, ExpectedPresence, Remediation
+from schemas.pools import PoolPath
 from schemas.resources import Key, Status
 from schemas.selectors import Selector
 
@@ -34,16 +35,9 @@ def _selector(value: object) -> object:
     return value
 
 
-def _pool_path(path: str) -> str:
-    if not path.startswith("/") or path != "/" + "/".join(part for part in path.split("/") if part):
-        raise ValueError("a pool's path is /like/this: no empty part, no slash at the end")
-    return path
-
-
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$")]
 SelectorLike = Annotated[Selector, BeforeValidator(_selector)]
 """A text (``kind=container label:tier=front``) or a mapping (``kind: container``, ``labels: {tier: front}``)."""
-PoolPath = Annotated[str, AfterValidator(_pool_path)]
 
 
 class Metadata(Config):

@@ -68,6 +68,7 @@ class Deviation(Difference):
     quiet: str = Field(default="", description="why it is not announced; empty: it is")
     root_cause: str | None = Field(default=None, description="the id of the deviation that explains this one")
     reopened: int = 0
+    announced_at: AwareDatetime | None = Field(default=None, description="when it was last told as opened; None: never")
 
 
 class Transition(StrEnum):

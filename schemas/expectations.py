@@ -49,4 +49,6 @@ class Expectation(Message):
     owner: str = ""
     cost_center: str = ""
     max_backup_age_seconds: float | None = None
+    never_auto: bool = Field(default=False, description="an operator said: nothing is corrected without a person")
+    contradictions: tuple[str, ...] = Field(default=(), description="declared in two ways: those paths are not judged")
     since: AwareDatetime = Field(description="when it was last changed")

@@ -1,6 +1,7 @@
 """The life of a deviation: opened when first found, kept while it lasts, resolved and never deleted."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import orjson
 
@@ -32,6 +33,7 @@ COLUMNS = {
     "quiet": "VARCHAR",
     "root_cause": "VARCHAR",
     "reopened": "BIGINT",
+    "announced_at": "TIMESTAMPTZ",
 }
 _SELECT = ", ".join(f"epoch_us({name})" if kind == "TIMESTAMPTZ" else name for name, kind in COLUMNS.items())
 _FROM_TEXT = frozenset({"expected", "actual", "evidence"})
@@ -52,6 +54,30 @@ def still_open(con: Connection, keys: Iterable[str] | None = None) -> list[Devia
     if keys is None:
         return find(con, "resolved_at IS NULL")
     return find(con, f"resolved_at IS NULL AND key IN {rows.IN_TEXTS}", [rows.texts(keys)])
+
+
+def resolved_since(con: Connection, keys: Iterable[str], at: datetime) -> list[Deviation]:
+    """Return what of ``keys`` was resolved at or after ``at``, the newest last."""
+    term = f"resolved_at >= ? AND key IN {rows.IN_TEXTS}"
+    return find(con, term, [at, rows.texts(keys)], tail="ORDER BY resolved_at")
+
+
+def with_prefix(con: Connection, prefix: str, limit: int = 5) -> list[Deviation]:
+    return find(con, "starts_with(id, ?)", [prefix], tail=f"ORDER BY detected_at DESC LIMIT {limit}")
+
+
+def open_keys(con: Connection) -> set[str]:
+    found = con.execute("SELECT DISTINCT key FROM deviations WHERE resolved_at IS NULL").fetchall()
+    return {key for (key,) in found}
+
+
+def mutes_over(con: Connection, now: datetime) -> set[str]:
+    """Return the keys of those that are still quiet although their mute has ended."""
+    found = con.execute(
+        "SELECT key FROM deviations WHERE resolved_at IS NULL AND muted_until <= ? AND starts_with(quiet, 'muted')",
+        [now],
+    ).fetchall()
+    return {key for (key,) in found}
 
 
 def _deviation(row: Sequence[object]) -> Deviation:

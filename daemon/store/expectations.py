@@ -20,9 +20,16 @@ _COLUMNS = {
     "remediation": "VARCHAR",
     "ignore": "VARCHAR[]",
     "file": "VARCHAR",
+    "presence": "VARCHAR",
+    "owner": "VARCHAR",
+    "cost_center": "VARCHAR",
+    "max_backup_age_seconds": "DOUBLE",
+    "never_auto": "BOOLEAN",
+    "contradictions": "VARCHAR[]",
     "since": "TIMESTAMPTZ",
 }
-_SELECT = "key, fields, criticality, remediation, ignore, file, epoch_us(since)"
+_READ = tuple(name for name in _COLUMNS if name not in {"provider", "source", "kind"})
+_SELECT = ", ".join("epoch_us(since)" if name == "since" else name for name in _READ)
 
 
 def put(con: Connection, expected: Sequence[Expectation]) -> None:
@@ -40,6 +47,14 @@ def fetch(con: Connection, keys: Iterable[str] | None) -> dict[str, Expectation]
     return {row[0]: _expectation(row) for row in found}
 
 
+def delete(con: Connection, keys: Iterable[str]) -> None:
+    con.execute(f"DELETE FROM expectations WHERE key IN {rows.IN_TEXTS}", [rows.texts(keys)])
+
+
+def keys(con: Connection) -> set[str]:
+    return {key for (key,) in con.execute("SELECT key FROM expectations").fetchall()}
+
+
 def of_sources(con: Connection, sources: Iterable[str]) -> set[str]:
     """Return the keys that something is expected of in ``sources`` (``<provider>/<name>``)."""
     found = con.execute(
@@ -54,7 +69,7 @@ def _columns(one: Expectation) -> dict[str, object]:
 
 
 def _expectation(row: Sequence[Any]) -> Expectation:
-    values = dict(zip(("key", "fields", "criticality", "remediation", "ignore", "file", "since"), row, strict=True))
+    values = dict(zip(_READ, row, strict=True))
     return Expectation.model_validate(
         values | {"fields": orjson.loads(values["fields"]), "since": inventory.instant(values["since"])}
     )

@@ -36,6 +36,8 @@ ALTER TABLE expectations ADD COLUMN presence VARCHAR DEFAULT 'present';
 ALTER TABLE expectations ADD COLUMN owner VARCHAR DEFAULT '';
 ALTER TABLE expectations ADD COLUMN cost_center VARCHAR DEFAULT '';
 ALTER TABLE expectations ADD COLUMN max_backup_age_seconds DOUBLE;
+ALTER TABLE expectations ADD COLUMN never_auto BOOLEAN DEFAULT false;
+ALTER TABLE expectations ADD COLUMN contradictions VARCHAR[] DEFAULT [];
 
 ALTER TABLE deviations ADD COLUMN acknowledged_at TIMESTAMPTZ;
 ALTER TABLE deviations ADD COLUMN acknowledged_by VARCHAR;
@@ -44,3 +46,5 @@ ALTER TABLE deviations ADD COLUMN note VARCHAR DEFAULT '';
 ALTER TABLE deviations ADD COLUMN quiet VARCHAR DEFAULT '';       -- why it is not announced; empty: it is
 ALTER TABLE deviations ADD COLUMN root_cause VARCHAR;             -- the id of the deviation that explains this one
 ALTER TABLE deviations ADD COLUMN reopened BIGINT DEFAULT 0;
+ALTER TABLE deviations ADD COLUMN announced_at TIMESTAMPTZ;
+UPDATE deviations SET announced_at = detected_at;

@@ -9,6 +9,7 @@ import orjson
 from daemon.store import rows
 from daemon.store.database import Connection
 from daemon.store.inventory import instant
+from schemas import globs
 from schemas.queries import ResourceRow, ResourcesQuery
 from schemas.selectors import Selector
 
@@ -42,22 +43,32 @@ class Condition:
 
 
 def condition(selector: Selector, *, include_gone: bool = False) -> Condition:
-    """Turn ``selector`` into SQL; all its conditions must hold."""
+    """Turn ``selector`` into SQL; all its conditions must hold.  ``reconcile.matching.matches`` says the same."""
     made = Condition()
-    for name in ("provider", "source", "kind", "status", "health", "parent"):
+    for name in ("provider", "kind", "status", "health", "parent"):
         value = getattr(selector, name)
         if value is not None:
             made.add(f"{name} = ?", str(value))
+    if selector.source is not None:
+        provider, slash, source = selector.source.rpartition("/")
+        made.add("source = ?", source)
+        if slash:
+            made.add("provider = ?", provider)
     if selector.keys:
         made.add(f"key IN {rows.IN_TEXTS}", rows.texts(selector.keys))
     if selector.name is not None:
-        made.add("name GLOB ?", selector.name)
+        made.add("regexp_full_match(name, ?, 's')", globs.regex(selector.name))
     for label in selector.label:
         name, equals, value = label.partition("=")
         if equals:
             made.add("labels[?] = ?", name, value)
         else:
             made.add("list_contains(map_keys(labels), ?)", name)
+    if selector.pool is not None:
+        made.add(
+            "key IN (SELECT key FROM memberships_ WHERE path = ? OR starts_with(path, ?))",
+            selector.pool, selector.pool.rstrip("/") + "/",
+        )  # fmt: skip
     if selector.presence is not None:
         made.add("presence = ?", str(selector.presence), derived=True)
     elif not include_gone:

@@ -70,9 +70,10 @@ class Reconciler:
     _marks: Marks = field(default_factory=lambda: Marks(everything=True))
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def mark(self, keys: Iterable[str] = (), sources: Iterable[str] = ()) -> None:
+    def mark(self, keys: Iterable[str] = (), sources: Iterable[str] = (), *, everything: bool = False) -> None:
         self._marks.keys.update(keys)
         self._marks.sources.update(sources)
+        self._marks.everything |= everything
         if self._marks:
             self._wake.set()
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from daemon.reconcile.actual import FIELDS
 from daemon.runtime import complaints, marks
 from schemas import paths, selectors
 from schemas.expected_queries import MAX_DOCUMENTS, Document, Fault, Place
@@ -31,8 +32,6 @@ KINDS: dict[str, type[ExpectationManifest | PoolManifest | PolicyManifest]] = {
     "ResourcePool": PoolManifest,
     "Policy": PolicyManifest,
 }
-ROOTS = ("name", "status", "health", "parent", "labels", "spec", "size")
-"""What a path of a field may begin with."""
 _LINES_DEPTH = 3
 _KEY = "a key is <provider>/<source>/<kind>/<native id>"
 Complaint = tuple[marks.Path, str]
@@ -248,7 +247,7 @@ def _at(written: Any, path: marks.Path) -> object:  # noqa: ANN401
 def _beyond(manifest: BaseModel) -> Iterator[Complaint]:
     match manifest:
         case ExpectationManifest(spec=spec):
-            yield from _bad_paths(spec.fields, ("spec", "fields"), whole=ROOTS)
+            yield from _bad_paths(spec.fields, ("spec", "fields"), whole=FIELDS)
             yield from _bad_paths(spec.ignore, ("spec", "ignore"))
             yield from _bad_keys(spec.selector.keys if spec.selector else (), ("spec", "selector", "keys"))
             if spec.status is not None and "status" in spec.fields and spec.fields["status"] != spec.status:
@@ -282,7 +281,7 @@ def _no_json(value: object, path: marks.Path) -> Iterator[Complaint]:
             yield path, "holds a NUL character"
 
 
-def _bad_paths(written: Iterable[str], path: marks.Path, whole: Sequence[str] = ROOTS) -> Iterator[Complaint]:
+def _bad_paths(written: Iterable[str], path: marks.Path, whole: Sequence[str] = FIELDS) -> Iterator[Complaint]:
     for index, text in enumerate(written):
         here = (*path, text if isinstance(written, Mapping) else index)
         try:

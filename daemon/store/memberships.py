@@ -12,8 +12,9 @@ import orjson
 from daemon.store import pools, rows
 from daemon.store.database import Connection
 from daemon.store.views import resources
-from schemas.pools import Pool, above, is_in
+from schemas.pools import Pool, is_in
 
+_PAIR = {"path": "VARCHAR", "key": "VARCHAR"}
 _NO_POOLS = (
     "SELECT 1 WHERE NOT exists(FROM pools_) AND NOT exists(FROM memberships_)"
     " AND NOT exists(FROM declarations_ WHERE kind = 'ResourcePool')"
@@ -80,14 +81,20 @@ def _wanted(con: Connection, keys: Iterable[str] | None) -> _Wanted | None:
     return _Wanted(sql, [*parameters, *own, hand, *own], only, own)
 
 
+def put(con: Connection, own: Mapping[str, Iterable[str]]) -> None:
+    """Replace the memberships of these keys by what ``reconcile.pools.moved`` found."""
+    con.execute(f"DELETE FROM memberships_ WHERE key IN {rows.IN_TEXTS}", [rows.texts(own)])
+    rows.insert(con, "memberships_", _PAIR, [{"path": path, "key": key} for key in own for path in own[key]])
+
+
 def paths_of(con: Connection, keys: Iterable[str]) -> dict[str, set[str]]:
-    """Return the pools that each of ``keys`` is in, with all pools above them; without keys that are in none."""
+    """Return the pools that each of ``keys`` is in itself; the pools above are in the path.  None of it: no entry."""
     found = con.execute(
         f"SELECT key, path FROM memberships_ WHERE key IN {rows.IN_TEXTS}", [rows.texts(keys)]
     ).fetchall()
     paths: dict[str, set[str]] = {}
     for key, path in found:
-        paths.setdefault(key, set()).update(above(path))
+        paths.setdefault(key, set()).add(path)
     return paths
 
 

@@ -47,8 +47,13 @@ SELECT DISTINCT t.above AS path, m.key
 FROM memberships_ AS m JOIN pool_tree_ AS t USING (path) JOIN inventory_ AS i ON i.key = m.key
 WHERE i.presence <> 'gone';
 
--- A machine counts once, whoever tells of it: an engine and a node of one name are one.  Where there are machines, what
--- runs on them is not added to them; where there are disks, what lies on them is not.
+-- What is counted once: an engine and a node of one name are one machine.  Of the lowest rank alone the sums are taken: what
+-- runs on a machine is not added to it, nor what lies on a disk.
+CREATE VIEW pool_counting_ AS
+SELECT key, CASE WHEN kind IN ('node', 'host') THEN 0 WHEN kind = 'disk' THEN 1 ELSE 2 END AS rank,
+    CASE WHEN kind IN ('node', 'host') THEN lower(name) ELSE key END AS counted
+FROM inventory_;
+
 CREATE VIEW pool_capacity_ AS
 SELECT path, arg_min(cpu_cores, rank) FILTER (cpu_cores IS NOT NULL) AS cpu_cores,
     arg_min(memory_bytes, rank) FILTER (memory_bytes IS NOT NULL) AS memory_bytes,
@@ -58,14 +63,9 @@ FROM (
     SELECT path, rank, sum(cpu_cores) AS cpu_cores, sum(memory_bytes)::BIGINT AS memory_bytes,
         sum(disk_bytes)::BIGINT AS disk_bytes, sum(gpus)::INTEGER AS gpus
     FROM (
-        SELECT r.path, c.rank, c.counted, max(cpu_cores) AS cpu_cores, max(memory_bytes) AS memory_bytes,
-            max(disk_bytes) AS disk_bytes, max(gpus) AS gpus
-        FROM pool_resources_ AS r JOIN (
-            SELECT key, cpu_cores, memory_bytes, disk_bytes, gpus,
-                CASE WHEN kind IN ('node', 'host') THEN 0 WHEN kind = 'disk' THEN 1 ELSE 2 END AS rank,
-                CASE WHEN kind IN ('node', 'host') THEN lower(name) ELSE key END AS counted
-            FROM inventory_
-        ) AS c USING (key)
+        SELECT r.path, c.rank, c.counted, max(i.cpu_cores) AS cpu_cores, max(i.memory_bytes) AS memory_bytes,
+            max(i.disk_bytes) AS disk_bytes, max(i.gpus) AS gpus
+        FROM pool_resources_ AS r JOIN inventory_ AS i USING (key) JOIN pool_counting_ AS c USING (key)
         GROUP BY r.path, c.rank, c.counted
     ) GROUP BY path, rank
 ) GROUP BY path;

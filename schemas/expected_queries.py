@@ -151,6 +151,7 @@ class PoolRow(Message):
     type: str = ""
     description: str = ""
     declared: bool = Field(description="by a manifest: change it there")
+    place: str = Field(default="", description="file:line of the manifest")
     unmanaged: bool = False
     properties: tuple[Property, ...] = ()
     selectors: tuple[str, ...] = ()

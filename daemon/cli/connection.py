@@ -61,6 +61,22 @@ class Where:
     creds: Path | None = None
 
 
+def where_of(context: typer.Context, state: Path | None, nats: str | None, creds: Path | None) -> Where:
+    """Options may stand before or after the name of a group's command; either counts for more than the environment."""
+    outer = context.obj if isinstance(context.obj, Where) else Where()
+    given = Where(state, nats, creds)
+    said = {
+        name: getattr(given if _is_said(context, name) else outer, name) or getattr(given, name)
+        for name in ("state", "nats", "creds")
+    }
+    return Where(**said)
+
+
+def _is_said(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     url: str

@@ -7,7 +7,20 @@ import sys
 
 import typer
 
-from daemon.cli import drift, history, probing, processes, resources, settings, sources, sql, status, tables, watch
+from daemon.cli import (
+    drift,
+    history,
+    pools,
+    probing,
+    processes,
+    resources,
+    settings,
+    sources,
+    sql,
+    status,
+    tables,
+    watch,
+)
 from daemon.cli.connection import JsonOption
 from daemon.cli.exits import Exit, told
 from daemon.runtime import version as release
@@ -53,6 +66,8 @@ for _panel, _commands in (
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(sources.app, name="sources", rich_help_panel=_ASK)
 app.add_typer(sources.app, name="source", hidden=True)
+app.add_typer(pools.app, name="pools", rich_help_panel=_ASK)
+app.add_typer(pools.app, name="pool", hidden=True)
 app.add_typer(settings.app, name="config", rich_help_panel=_ACT)
 
 

@@ -1,13 +1,12 @@
 """`homelab sources`: what is watched, and how fresh it is.  Also: read it now, release what is held."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from daemon.cli import tables, words
-from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
+from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask, where_of
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.progress import waiting
 from daemon.cli.tables import Column, Sheet
@@ -70,7 +69,7 @@ def show(
     creds: CredsOption = None,
 ) -> None:
     """Show one source with its scopes."""
-    answer = ask(_where(context, state, nats, creds), lambda answers: answers.sources(SourcesQuery()))
+    answer = ask(where_of(context, state, nats, creds), lambda answers: answers.sources(SourcesQuery()))
     row = one(answer, name)
     if as_json:
         tables.show_json(row)
@@ -90,7 +89,7 @@ def release(
     creds: CredsOption = None,
 ) -> None:
     """Let a mass absence that is held take effect: what is missing is really gone."""
-    where = _where(context, state, nats, creds)
+    where = where_of(context, state, nats, creds)
     answer = ask(where, lambda answers: answers.release(ReleaseQuery(source=name)), "operator")
     if as_json:
         tables.show_json(answer)
@@ -116,7 +115,7 @@ def refresh(
     """Read sources now, ahead of their interval."""
     query = RefreshQuery(source=name, scope=scope, wait_seconds=wait)
     with waiting(f"reading {name or 'all sources'}"):
-        answer = ask(_where(context, state, nats, creds), lambda answers: answers.refresh(query), "operator")
+        answer = ask(where_of(context, state, nats, creds), lambda answers: answers.refresh(query), "operator")
     if as_json:
         tables.show_json(answer)
     elif answer.refreshed:
@@ -198,19 +197,3 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
         for scope in held
     ]
     return parts
-
-
-def _where(context: typer.Context, state: Path | None, nats: str | None, creds: Path | None) -> Where:
-    """Options may stand before or after the command's name; either counts for more than the environment."""
-    outer = context.obj if isinstance(context.obj, Where) else Where()
-    given = Where(state, nats, creds)
-    said = {
-        name: getattr(given if _is_said(context, name) else outer, name) or getattr(given, name)
-        for name in ("state", "nats", "creds")
-    }
-    return Where(**said)
-
-
-def _is_said(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"

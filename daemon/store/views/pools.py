@@ -9,6 +9,7 @@ import orjson
 from daemon.store import pools, rows
 from daemon.store.database import Connection
 from schemas.expected_queries import PoolRow, Property
+from schemas.pools import Pool
 from schemas.resources import Size
 
 FRESH = timedelta(minutes=10)
@@ -101,14 +102,14 @@ def absent(con: Connection, keys: Sequence[str]) -> list[str]:
 
 
 def _row(
-    row: Sequence[Any], used: Sequence[float | None], said: dict[str, tuple[Property, ...]], defined: dict[str, Any]
+    row: Sequence[Any], used: Sequence[float | None], said: dict[str, tuple[Property, ...]], defined: dict[str, Pool]
 ) -> PoolRow:
     path, type_, description, declared, unmanaged, count, running, drifting, *size = row
     pool = defined.get(path)
     return PoolRow(
         path=path, type=type_, description=description, declared=declared, unmanaged=unmanaged, members=count,
         running=running, drifting=drifting, properties=said.get(path, ()),
-        selectors=tuple(map(str, pool.selectors)) if pool else (),
+        selectors=tuple(map(str, pool.selectors)) if pool else (), place=pool.place if pool else "",
         capacity=Size(**dict(zip(Size.model_fields, size, strict=True))),
         used_cpu_cores=used[0], used_memory_bytes=used[1],
     )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from daemon.api.applying import Applying
 from daemon.api.bus_answers import BusAnswers
 from daemon.api.expecting import Expecting
 from daemon.api.intents import Intents
@@ -28,6 +29,7 @@ from daemon.ingest.apply import Applied
 from daemon.ingest.heartbeats import Heartbeats
 from daemon.ingest.loop import InventoryIngest
 from daemon.ingest.tables import TableIngest
+from daemon.reconcile.folders import Folders
 from daemon.reconcile.loop import Reconciler
 from daemon.runtime import bus, logs, state, streams, systemd
 from daemon.runtime.clock import Clock, SystemClock
@@ -83,6 +85,8 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
         )
         intents = Intents(database, clock, client, reconciler)
         republish = Republish(database, intents, clock)
+        folders = Folders(database, clock, reconciler)
+        folders.watch(config.expectations.folder)
 
         def done(applied: Applied) -> None:
             reconciler.mark(applied.keys, applied.sources)
@@ -93,7 +97,8 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
         ingest = InventoryIngest(client, database, clock, metrics, done, republish.want_all)
         answers = StoreAnswers(
             database, clock, Reading(database, clock), intents,
-            expecting=Expecting(database, clock, reconciler), pooling=Pooling(database, clock, reconciler),
+            expecting=Expecting(database, clock, reconciler), applying=Applying(database, clock, reconciler, folders),
+            pooling=Pooling(database, clock, reconciler),
             picturing=Picturing(database, clock), sandbox=sandbox, standing=partial(_standing, ingest, client),
             version=version(), pid=os.getpid(), started_at=clock.now(),
         )  # fmt: skip
@@ -107,6 +112,7 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
             "audit": TableIngest(client, database, clock, "AUDIT", tables.audited).run,
             "heartbeats": Heartbeats(client, database).run,
             "reconcile": reconciler.run,
+            "expectations": folders.run,
             "announce": announcer.run,
             "republish": republish.run,
             "bus": client.until_closed,

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from daemon.api.answers import Refused
+from daemon.api.applying import Applying
 from daemon.api.expecting import Expecting
 from daemon.api.intents import Intents
 from daemon.api.picturing import Picturing
@@ -19,6 +20,7 @@ from daemon.store.views import history, sources
 from schemas import expected_queries as e
 from schemas import queries as q
 
+_FAULTS = 10
 _SQL_CODES: tuple[tuple[type[sql.SqlError], str], ...] = (
     (sql.SqlRefused, "refused"),
     (sql.SqlTimeout, "timeout"),
@@ -50,6 +52,7 @@ class StoreAnswers:
     reading: Reading
     intents: Intents
     expecting: Expecting
+    applying: Applying
     pooling: Pooling
     picturing: Picturing
     sandbox: Sandbox
@@ -92,7 +95,8 @@ class StoreAnswers:
         return await self.intents.release(query)
 
     async def expectations(self, query: e.ExpectationsQuery) -> e.ExpectationsAnswer:
-        return await self.expecting.expectations(query)
+        answer = await self.expecting.expectations(query)
+        return answer.model_copy(update={"faults": self.applying.folders.faults})
 
     async def pools(self, query: e.PoolsQuery) -> e.PoolsAnswer:
         return await self.pooling.pools(query)
@@ -110,10 +114,10 @@ class StoreAnswers:
         return await self.picturing.template(query)
 
     async def expect_apply(self, query: e.ExpectApplyQuery) -> e.ExpectApplyAnswer:
-        return await self.expecting.expect_apply(query)
+        return await self.applying.expect_apply(query)
 
     async def expect_withdraw(self, query: e.ExpectWithdrawQuery) -> e.ExpectWithdrawAnswer:
-        return await self.expecting.expect_withdraw(query)
+        return await self.applying.expect_withdraw(query)
 
     async def deviation_act(self, query: e.DeviationActQuery) -> e.DeviationActAnswer:
         return await self.expecting.deviation_act(query)
@@ -148,4 +152,5 @@ class StoreAnswers:
             quarantined=figures["quarantined"], late_messages=figures["late_messages"], resources=figures["resources"],
             open_deviations=history.open_by_severity(con), store_bytes=self.database.bytes(),
             store_path=str(self.database.path), bus_url=standing.bus_url, bus_reconnects=standing.bus_reconnects,
+            expectation_faults=tuple(map(str, self.applying.folders.faults[:_FAULTS])),
         )  # fmt: skip

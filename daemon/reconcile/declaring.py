@@ -1,0 +1,82 @@
+"""Applying and withdrawing in one transaction: all of it or nothing."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from daemon.reconcile import applying
+from daemon.reconcile.applying import Plan
+from daemon.reconcile.manifests import KINDS
+from daemon.store import adopted, declarations, memberships
+from daemon.store.database import Connection
+from daemon.store.views import resources
+from schemas.expected_queries import ExpectApplyQuery
+from schemas.manifests import ExpectationManifest, PoolManifest
+from schemas.selectors import Selector
+
+EVERY = 10_000_000
+POOL = "ResourcePool/"
+
+
+def apply(con: Connection, query: ExpectApplyQuery, now: datetime) -> Plan:
+    """Plan, and unless it is a dry run or there are faults, do it."""
+    new, faults = applying.read(query.documents, query.origin, now)
+    if faults:
+        return Plan(faults=faults)
+    current = {one.name: one for one in declarations.fetch(con)}
+    everything = {**current, **{declared.name: declared for declared, _ in new}}
+    made = applying.plan(
+        current, new, origin=query.origin, prune=query.prune,
+        matching=matching(con, everything.values()), known=_known(con, [declared for declared, _ in new]),
+    )  # fmt: skip
+    if not (made.faults or query.dry_run):
+        declarations.delete(con, made.withdrawn)
+        declarations.put(con, made.put)
+        if any(name.startswith(POOL) for name in (*made.withdrawn, *(one.name for one in made.put))):
+            memberships.refresh(con, None)
+    return made
+
+
+def matching(con: Connection, declared: Iterable[declarations.Declared]) -> dict[str, list[str]]:
+    """Look up what the selectors of these mean now."""
+    texts: dict[str, Selector] = {str(selector): selector for one in declared for selector in applying.selectors(one)}
+    return {text: resources.keys(con, resources.condition(selector), limit=EVERY) for text, selector in texts.items()}
+
+
+def withdraw(
+    con: Connection, names: Iterable[str], keys: Iterable[str], *, dry_run: bool
+) -> tuple[list[str], list[str]]:
+    """Forget declarations (`<Kind>/<name>`, or a bare name) and adoptions; return what, and what there was not."""
+    there = {one.name for one in declarations.fetch(con)}
+    found = {name: _meant(name, there) for name in dict.fromkeys(names)}
+    chosen = sorted({name for meant in found.values() for name in meant})
+    forgotten = set(adopted.fetch(con, keys))
+    if not dry_run and (chosen or forgotten):
+        declarations.delete(con, chosen)
+        adopted.delete(con, forgotten)
+        if any(name.startswith(POOL) for name in chosen):
+            memberships.refresh(con, None)
+    missing = [name for name, meant in found.items() if not meant] + sorted(set(keys) - forgotten)
+    return [*chosen, *sorted(forgotten)], missing
+
+
+def _meant(name: str, there: set[str]) -> list[str]:
+    if name in there or "/" in name:
+        return [name] if name in there else []
+    return [f"{kind}/{name}" for kind in KINDS if f"{kind}/{name}" in there]
+
+
+def _known(con: Connection, declared: Iterable[declarations.Declared]) -> set[str]:
+    """Return what of the keys these name is in the inventory."""
+    named = tuple(_named(declared))
+    if not named:
+        return set()
+    return set(resources.keys(con, resources.condition(Selector(keys=named)), limit=EVERY))
+
+
+def _named(declared: Iterable[declarations.Declared]) -> Iterator[str]:
+    for one in declared:
+        match one.manifest:
+            case ExpectationManifest(spec=spec) if spec.key is not None:
+                yield spec.key
+            case PoolManifest(spec=pool):
+                yield from pool.keys

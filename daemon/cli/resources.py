@@ -52,6 +52,7 @@ def resources(  # noqa: PLR0917 - a command line
     health: Annotated[Health | None, typer.Option()] = None,
     presence: Annotated[Presence | None, typer.Option(help="Whether it is there at all.")] = None,
     parent: Annotated[str | None, typer.Option(help="The key of what it sits in or on.")] = None,
+    pool: Annotated[str | None, typer.Option(help="The path of a pool: what is in it or in those below it.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="A part of the key, name or address.")] = None,
     *,
     managed: Annotated[
@@ -83,6 +84,7 @@ def resources(  # noqa: PLR0917 - a command line
         health=health,
         presence=presence,
         parent=parent,
+        pool=pool,
         text=text,
         managed=managed,
         drifting=drifting or None,

@@ -10,6 +10,7 @@ from typing import Protocol, Self, TypeVar
 import orjson
 from pydantic import JsonValue
 
+from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.base import Message
 
@@ -23,6 +24,7 @@ LISTS: dict[type[Message], tuple[str, ...]] = {
     q.ResourcesAnswer: ("items",),
     q.EventsAnswer: ("items",),
     q.DeviationsAnswer: ("items",),
+    e.PoolsAnswer: ("members", "items"),
     q.ResourceAnswer: ("events", "deviations"),
     q.RelationsAnswer: ("edges",),
     q.MetricsAnswer: ("series",),
@@ -35,6 +37,7 @@ NARROW: dict[type[Message], str] = {
     q.ResourcesAnswer: "name fewer `fields` or filter more",
     q.EventsAnswer: "filter by key, kind or time",
     q.DeviationsAnswer: "filter by key, type or severity",
+    e.PoolsAnswer: "name a `path`, or a smaller `limit`",
     q.ResourceAnswer: "use list_events and list_deviations with this key, or query_sql for one field",
     q.RelationsAnswer: "use a smaller depth",
     q.MetricsAnswer: "name one metric, or fewer points",
@@ -53,7 +56,7 @@ class Limited(Protocol):
 
 
 QueryT = TypeVar("QueryT", bound=Limited)
-PageT = TypeVar("PageT", q.ResourcesAnswer, q.EventsAnswer, q.DeviationsAnswer)
+PageT = TypeVar("PageT", q.ResourcesAnswer, q.EventsAnswer, q.DeviationsAnswer, e.PoolsAnswer)
 
 
 async def page(ask: Callable[[QueryT], Awaitable[PageT]], query: QueryT) -> Fields:

@@ -17,6 +17,8 @@ from daemon.api import wire
 from daemon.api.answers import Refused
 
 NULL = {"type": "null"}
+_IDLE = frozenset({"default", "minimum", "maximum"})
+"""What helps nobody who reads an answer."""
 
 
 class ReadableTool(Tool):
@@ -75,7 +77,7 @@ def _argument(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
 
 
 def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
-    """Shorten the schema of the answer: no titles, no descriptions, and "any JSON" is said by saying nothing.
+    """Shorten the schema of the answer: no titles, descriptions, defaults, bounds; "any JSON" is said by saying nothing.
 
     Clients check each answer against it in Python: a reference per column of each row costs more than the question.
     """
@@ -95,5 +97,15 @@ def _open(schema: JsonValue) -> JsonValue:
         return schema
     if schema.get("$ref") == "#/$defs/JsonValue":
         return {}
-    opened = {name: _open(part) for name, part in schema.items()}
+    opened = {name: _open_all(part) if name == "properties" else _open(part) for name, part in schema.items()}
+    opened = {name: part for name, part in opened.items() if name not in _IDLE}
+    match opened.get("anyOf"):
+        case [dict(one), {"type": "null"}] if isinstance(one.get("type"), str):
+            opened = opened | one | {"type": [one["type"], "null"]}
+            del opened["anyOf"]
     return {name: part for name, part in opened.items() if part != {} or name != "additionalProperties"}
+
+
+def _open_all(properties: JsonValue) -> JsonValue:
+    """Open the schema of each; a property may bear any name."""
+    return {name: _open(part) for name, part in properties.items()} if isinstance(properties, dict) else properties

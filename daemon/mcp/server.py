@@ -37,6 +37,7 @@ def build(answers: Answers, *, version: str, writes: bool, clock: Clock | None =
         readable.tool(tools.get_relations, title="Relations", annotations=READ),
         readable.tool(tools.list_events, title="Changes", annotations=READ),
         readable.tool(tools.list_deviations, title="Deviations", annotations=READ),
+        readable.tool(tools.query_resource_pools, title="Pools", annotations=READ),
         readable.tool(tools.get_metrics, title="Metrics", annotations=READ),
         readable.tool(tools.query_sql, title="SQL", annotations=READ),
     ]

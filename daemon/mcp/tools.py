@@ -13,6 +13,7 @@ from daemon.api.answers import Answers
 from daemon.mcp import limits
 from daemon.mcp import parameters as p
 from daemon.runtime.clock import Clock
+from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.answers import PAGE
 from schemas.base import Message
@@ -58,6 +59,7 @@ class Tools:
         presence: p.AnyPresence = None,
         label: p.Labels = [],  # noqa: B006 - read as a JSON schema, never changed
         parent: Annotated[str | None, Field(description="key of what it sits in or on")] = None,
+        pool: Annotated[str | None, Field(description="path of a resource pool")] = None,
         managed: Annotated[bool | None, Field(description="has an expected state")] = None,
         drifting: Annotated[bool | None, Field(description="has open deviations")] = None,
         fields: p.Columns = [],  # noqa: B006
@@ -77,6 +79,7 @@ class Tools:
             presence=presence,
             label=tuple(label),
             parent=parent,
+            pool=pool,
             managed=managed,
             drifting=drifting,
             include_gone=presence is Presence.GONE,
@@ -158,6 +161,22 @@ class Tools:
             cursor=cursor,
         )
         return reply(await limits.page(self.answers.deviations, query))
+
+    async def query_resource_pools(
+        self,
+        *,
+        path: Annotated[str | None, Field(description="this pool and those below; default: all")] = None,
+        members: Annotated[bool, Field(description="list the keys in the pool at `path`")] = False,
+        limit: p.Limit = PAGE,
+        cursor: p.Cursor = None,
+    ) -> Annotated[CallToolResult, e.PoolsAnswer]:
+        """Resource pools such as /homelab/compute: what is in them and runs, capacity and use, properties with their
+        origin. A pool has the members of those below. Find members by other filters: search_resources with `pool`.
+        """
+        query = e.PoolsQuery(path=path, members=members, limit=limit, cursor=cursor)
+        if members:
+            return whole(await self.answers.pools(query))
+        return reply(await limits.page(self.answers.pools, query))
 
     async def get_metrics(
         self,

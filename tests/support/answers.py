@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from daemon.api.answers import Refused
+from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.answers import Provenance
 from schemas.base import Message
@@ -70,6 +71,11 @@ def deviation(number: int = 1) -> Deviation:
     )
 
 
+def pool(path: str = "/lab", **given: object) -> e.PoolRow:
+    said = {"path": path, "declared": False, "members": 2, "running": 1, "properties": [], **given}
+    return e.PoolRow.model_validate(said)
+
+
 def event(seq: int = 1, **given: object) -> q.EventRow:
     return q.EventRow(
         **{  # type: ignore[arg-type]
@@ -99,6 +105,7 @@ class FakeAnswers:
         self.rows = rows if rows is not None else (row(), row("docker/local/container/db"), row(ODD_KEY))
         self.log = tuple(event(seq) for seq in range(1, 6))
         self.found = (deviation(),)
+        self.pool_rows = (pool(), pool("/lab/compute"))
         self.points = 3
         self.sql_rows = 2
         self.edges = 1
@@ -227,6 +234,19 @@ class FakeAnswers:
     async def release(self, query: q.ReleaseQuery) -> q.ReleaseAnswer:
         await self._ask("release", query)
         return q.ReleaseAnswer(as_of=AT, released=("all",))
+
+    async def pools(self, query: e.PoolsQuery) -> e.PoolsAnswer:
+        await self._ask("pools", query)
+        first = int(query.cursor or 0)
+        items = self.pool_rows[first : first + query.limit]
+        more = str(first + query.limit) if first + query.limit < len(self.pool_rows) else None
+        members = (KEY,) if query.members else ()
+        total = len(members if query.members else self.pool_rows)
+        return e.PoolsAnswer(as_of=AT, sources=(DOCKER,), total=total, items=items, members=members, next_cursor=more)
+
+    async def pool_change(self, query: e.PoolChangeQuery) -> e.PoolChangeAnswer:
+        await self._ask("pool_change", query)
+        return e.PoolChangeAnswer(as_of=AT, changed=query.keys or (query.path,))
 
     async def query(self, query: q.SqlQuery) -> q.SqlAnswer:
         await self._ask("query", query)

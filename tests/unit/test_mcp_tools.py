@@ -21,11 +21,12 @@ READ_ONLY = {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": T
 EXAMPLES = {
     "get_overview": {"changes": 2},
     "list_sources": {"provider": "docker"},
-    "search_resources": {"kind": "container", "label": ["a=b"], "limit": 2},
+    "search_resources": {"kind": "container", "pool": "/lab", "label": ["a=b"], "limit": 2},
     "get_resource": {"key": ODD_KEY},
     "get_relations": {"key": KEY, "depth": 2},
     "list_events": {"since": "2h", "until": "2026-11-20T07:30:00Z"},
     "list_deviations": {"severity": "high", "type": "changed"},
+    "query_resource_pools": {"path": "/lab", "limit": 1},
     "get_metrics": {"key": KEY, "metric": "cpu_ratio"},
     "query_sql": {"sql": "select 1"},
     "refresh_source": {"source": "local", "wait_seconds": 0},

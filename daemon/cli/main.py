@@ -9,12 +9,14 @@ import typer
 
 from daemon.cli import (
     drift,
+    exports,
     history,
     pools,
     probing,
     processes,
     resources,
     settings,
+    snapshots,
     sources,
     sql,
     status,
@@ -68,6 +70,9 @@ app.add_typer(sources.app, name="sources", rich_help_panel=_ASK)
 app.add_typer(sources.app, name="source", hidden=True)
 app.add_typer(pools.app, name="pools", rich_help_panel=_ASK)
 app.add_typer(pools.app, name="pool", hidden=True)
+app.add_typer(snapshots.app, name="snapshot", rich_help_panel=_ACT)
+app.add_typer(snapshots.app, name="snapshots", hidden=True)
+app.add_typer(exports.app, name="export", rich_help_panel=_ACT)
 app.add_typer(settings.app, name="config", rich_help_panel=_ACT)
 
 

@@ -22,7 +22,7 @@ PageT = TypeVar("PageT", bound=Page)
 
 
 async def every(
-    question: Callable[[QueryT], Awaitable[PageT]], query: QueryT, limit: int | None
+    question: Callable[[QueryT], Awaitable[PageT]], query: QueryT, limit: int | None, *, of: str = "items"
 ) -> tuple[list[Any], PageT]:
     """Return up to ``limit`` items (None: all) and the first page, which tells the total and the sources."""
     found: list[Any] = []
@@ -39,7 +39,7 @@ async def every(
             size = max(1, wanted // 2)
             continue
         first = first or page
-        found += getattr(page, "items")  # noqa: B009 - each list has its own type of items
+        found += getattr(page, of)
         cursor = page.next_cursor
         if cursor is None or (limit is not None and len(found) >= limit):
             return found, first

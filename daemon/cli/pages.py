@@ -22,7 +22,7 @@ PageT = TypeVar("PageT", bound=Page)
 
 
 async def every(
-    question: Callable[[QueryT], Awaitable[PageT]], query: QueryT, limit: int | None, *, of: str = "items"
+    question: Callable[[QueryT], Awaitable[PageT]], query: QueryT, limit: int | None, of: str = "items"
 ) -> tuple[list[Any], PageT]:
     """Return up to ``limit`` items (None: all) and the first page, which tells the total and the sources."""
     found: list[Any] = []

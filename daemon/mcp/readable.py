@@ -77,7 +77,7 @@ def _argument(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
 
 
 def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
-    """Shorten the schema of the answer: no titles, descriptions, defaults, bounds; "any JSON" is said by saying nothing.
+    """Shorten the schema of the answer: no titles, descriptions, defaults, bounds; "any JSON" is said by no schema.
 
     Clients check each answer against it in Python: a reference per column of each row costs more than the question.
     """

@@ -89,7 +89,9 @@ def circle(defined: Mapping[str, Pool]) -> tuple[str, ...]:
     try:
         TopologicalSorter(named).prepare()
     except CycleError as error:
-        return tuple(reversed(error.args[1]))
+        round_ = [*reversed(error.args[1])][1:]
+        first = round_.index(min(round_))
+        return (*round_[first:], *round_[: first + 1])
     return ()
 
 

@@ -8,7 +8,9 @@ import sys
 import typer
 
 from daemon.cli import (
+    adopt,
     drift,
+    expect,
     exports,
     history,
     pools,
@@ -19,6 +21,7 @@ from daemon.cli import (
     snapshots,
     sources,
     sql,
+    states,
     status,
     tables,
     watch,
@@ -60,8 +63,8 @@ def version(*, as_json: JsonOption = False) -> None:
 
 for _panel, _commands in (
     (_RUN, (processes.up, processes.daemon, processes.agent, processes.mcp)),
-    (_ASK, (status.status, resources.resources, resources.show, history.history, watch.watch, drift.drift, sql.sql)),
-    (_ACT, (drift.adopt, probing.probe)),
+    (_ASK, (status.status, resources.resources, resources.show, history.history, watch.watch, sql.sql)),
+    (_ACT, (adopt.adopt, probing.probe)),
     (None, (version,)),
 ):
     for _command in _commands:
@@ -73,6 +76,9 @@ app.add_typer(pools.app, name="pool", hidden=True)
 app.add_typer(snapshots.app, name="snapshot", rich_help_panel=_ACT)
 app.add_typer(snapshots.app, name="snapshots", hidden=True)
 app.add_typer(exports.app, name="export", rich_help_panel=_ACT)
+app.add_typer(drift.app, name="drift", rich_help_panel=_ASK)
+app.add_typer(expect.app, name="expect", rich_help_panel=_ACT)
+app.add_typer(states.app, name="state", rich_help_panel=_ACT)
 app.add_typer(settings.app, name="config", rich_help_panel=_ACT)
 
 

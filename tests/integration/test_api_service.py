@@ -13,11 +13,13 @@ from daemon.api import service
 from daemon.api.answers import Refused, Unavailable
 from daemon.api.bus_answers import BusAnswers
 from daemon.runtime import bus
+from schemas import expected_queries as e
 from schemas import queries as q
 from schemas import subjects
 from schemas.audit import Audited
+from schemas.operator import State
 from tests.conftest import FakeClock
-from tests.support.answers import KEY, ODD_KEY, FakeAnswers
+from tests.support.answers import AT, KEY, ODD_KEY, FakeAnswers, declaration
 from tests.support.nats_server import Server, nats_server
 
 
@@ -79,6 +81,18 @@ QUERIES = {
     "adopt": q.AdoptQuery(keys=(KEY,)),
     "refresh": q.RefreshQuery(source="local", wait_seconds=0),
     "release": q.ReleaseQuery(source="local"),
+    "expectations": e.ExpectationsQuery(of="declarations", limit=1),
+    "pools": e.PoolsQuery(limit=1),
+    "snapshots": e.SnapshotsQuery(),
+    "snapshot_diff": e.SnapshotDiffQuery(older="before"),
+    "snapshot_export": e.SnapshotExportQuery(name="before"),
+    "template": e.TemplateQuery(key=KEY),
+    "expect_apply": e.ExpectApplyQuery(documents=(e.Document(manifest=declaration("new").manifest),), prune=True),
+    "expect_withdraw": e.ExpectWithdrawQuery(names=("web",), keys=(KEY, ODD_KEY)),
+    "deviation_act": e.DeviationActQuery(id="d1", act="mute", until_at=AT, reason="known"),
+    "operator_state": e.OperatorStateQuery(target="docker/local", state=State.MAINTENANCE, until_at=AT),
+    "pool_change": e.PoolChangeQuery(path="/lab", act="add", keys=(KEY,)),
+    "snapshot_change": e.SnapshotChangeQuery(name="before"),
     "query": q.SqlQuery(sql="select 1"),
 }
 

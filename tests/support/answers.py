@@ -9,6 +9,8 @@ from schemas import queries as q
 from schemas.answers import Provenance
 from schemas.base import Message
 from schemas.deviations import Deviation, DeviationType, Severity
+from schemas.expectations import Expectation
+from schemas.operator import OperatorState
 from schemas.resources import Health, Kind, Presence, Relation, Status
 
 AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
@@ -76,6 +78,28 @@ def pool(path: str = "/lab", **given: object) -> e.PoolRow:
     return e.PoolRow.model_validate(said)
 
 
+def expectation(key: str = KEY) -> Expectation:
+    fields = {
+        "status": {"value": "running", "owner": "declared"},
+        "spec.image": {"value": "nginx:1", "owner": "adopted"},
+    }
+    said = {"key": key, "fields": fields, "criticality": "high", "owner": "ann", "file": "web.yaml:3", "since": AT}
+    return Expectation.model_validate(said)
+
+
+def declaration(name: str = "web") -> e.Declaration:
+    spec = {"key": KEY, "status": "running"}
+    manifest = {"apiVersion": "homelab.ai/v1", "kind": "Expectation", "metadata": {"name": name}, "spec": spec}
+    place = e.Place(file="/etc/homelab/web.yaml", line=3)
+    return e.Declaration(
+        name=f"Expectation/{name}", origin="api", place=place, key=KEY, matches=1, manifest=manifest, applied_at=AT
+    )
+
+
+def snapshot(name: str = "before") -> e.SnapshotRow:
+    return e.SnapshotRow(name=name, seq=5, at=AT, note="before the update", resources=3)
+
+
 def event(seq: int = 1, **given: object) -> q.EventRow:
     return q.EventRow(
         **{  # type: ignore[arg-type]
@@ -106,6 +130,11 @@ class FakeAnswers:
         self.log = tuple(event(seq) for seq in range(1, 6))
         self.found = (deviation(),)
         self.pool_rows = (pool(), pool("/lab/compute"))
+        self.expected = (expectation(), expectation("docker/local/container/db"))
+        self.declared = (declaration(), declaration("db"))
+        self.states: dict[str, OperatorState] = {}
+        self.faults: tuple[e.Fault, ...] = ()
+        self.warnings: tuple[e.Fault, ...] = ()
         self.points = 3
         self.sql_rows = 2
         self.edges = 1
@@ -211,8 +240,8 @@ class FakeAnswers:
 
     async def deviations(self, query: q.DeviationsQuery) -> q.DeviationsAnswer:
         await self._ask("deviations", query)
-        items = self.found[: query.limit]
-        return q.DeviationsAnswer(as_of=AT, sources=(DOCKER,), total=len(self.found), items=items)
+        found = [one for one in self.found if query.id is None or one.id.startswith(query.id)]
+        return q.DeviationsAnswer(as_of=AT, sources=(DOCKER,), total=len(found), items=tuple(found[: query.limit]))
 
     async def metrics(self, query: q.MetricsQuery) -> q.MetricsAnswer:
         await self._ask("metrics", query)
@@ -247,6 +276,103 @@ class FakeAnswers:
     async def pool_change(self, query: e.PoolChangeQuery) -> e.PoolChangeAnswer:
         await self._ask("pool_change", query)
         return e.PoolChangeAnswer(as_of=AT, changed=query.keys or (query.path,))
+
+    async def expectations(self, query: e.ExpectationsQuery) -> e.ExpectationsAnswer:
+        await self._ask("expectations", query)
+        keys = query.of == "keys"
+        found = self.expected if keys else self.declared
+        first = int(query.cursor or 0)
+        shown = found[first : first + query.limit]
+        more = str(first + query.limit) if first + query.limit < len(found) else None
+        return e.ExpectationsAnswer(
+            as_of=AT,
+            total=len(found),
+            next_cursor=more,
+            items=shown if keys else (),
+            declarations=() if keys else shown,
+            operator_states=tuple(self.states.values()),
+            faults=self.faults,
+        )
+
+    async def expect_apply(self, query: e.ExpectApplyQuery) -> e.ExpectApplyAnswer:
+        await self._ask("expect_apply", query)
+        if self.faults:
+            return e.ExpectApplyAnswer(as_of=AT, faults=self.faults)
+        there = {one.name: one for one in self.declared}
+        applied = []
+        for document in query.documents:
+            name = f"{document.manifest['kind']}/{document.manifest['metadata']['name']}"
+            old = there.get(name)
+            same = old is not None and old.manifest == document.manifest
+            change = "created" if old is None else "unchanged" if same else "changed"
+            applied.append(e.Applied(name=name, change=change, matches=1, place=document.place))
+        if query.prune:
+            gone = there.keys() - {one.name for one in applied}
+            applied += [e.Applied(name=name, change="withdrawn", place=there[name].place) for name in sorted(gone)]
+        return e.ExpectApplyAnswer(as_of=AT, applied=tuple(applied), warnings=self.warnings)
+
+    async def expect_withdraw(self, query: e.ExpectWithdrawQuery) -> e.ExpectWithdrawAnswer:
+        await self._ask("expect_withdraw", query)
+        there = {one.name.partition("/")[2] for one in self.declared} | {one.key for one in self.expected}
+        asked = (*query.names, *query.keys)
+        return e.ExpectWithdrawAnswer(
+            as_of=AT,
+            withdrawn=tuple(one for one in asked if one in there),
+            unknown=tuple(one for one in asked if one not in there),
+        )
+
+    async def deviation_act(self, query: e.DeviationActQuery) -> e.DeviationActAnswer:
+        await self._ask("deviation_act", query)
+        for one in self.found:
+            if one.id.startswith(query.id):
+                said = {"note": query.reason, "acknowledged_by": query.by, "acknowledged_at": AT}
+                return e.DeviationActAnswer(as_of=AT, deviation=one.model_copy(update=said))
+        raise Refused("not_found", f"no deviation has the id {query.id}")
+
+    async def operator_state(self, query: e.OperatorStateQuery) -> e.OperatorStateAnswer:
+        await self._ask("operator_state", query)
+        self.states.pop(query.target, None)
+        if query.state is not None:
+            self.states[query.target] = OperatorState(
+                target=query.target,
+                state=query.state,
+                until_at=query.until_at,
+                reason=query.reason,
+                set_by=query.by,
+                set_at=AT,
+            )
+        return e.OperatorStateAnswer(
+            as_of=AT, states=tuple(one for one in self.states.values() if one.target == query.target)
+        )
+
+    async def snapshots(self, query: e.SnapshotsQuery) -> e.SnapshotsAnswer:
+        await self._ask("snapshots", query)
+        return e.SnapshotsAnswer(as_of=AT, total=1, items=(snapshot(query.name or "before"),))
+
+    async def snapshot_diff(self, query: e.SnapshotDiffQuery) -> e.SnapshotDiffAnswer:
+        await self._ask("snapshot_diff", query)
+        item = e.KeyDiff(key=KEY, name="web", change="changed", paths={"spec.image": ("nginx:1", "nginx:2")})
+        return e.SnapshotDiffAnswer(as_of=AT, total=1, items=(item,))
+
+    async def snapshot_export(self, query: e.SnapshotExportQuery) -> e.SnapshotExportAnswer:
+        await self._ask("snapshot_export", query)
+        manifests = (("docker/local/container/web.yaml", declaration().manifest),)
+        return e.SnapshotExportAnswer(as_of=AT, total=1, manifests=manifests)
+
+    async def template(self, query: e.TemplateQuery) -> e.TemplateAnswer:
+        await self._ask("template", query)
+        return e.TemplateAnswer(
+            as_of=AT,
+            key=query.key,
+            manifest=declaration().manifest,
+            variables={"name": "web"},
+            confidence=0.5,
+            facts={"days_in_sync": 3},
+        )
+
+    async def snapshot_change(self, query: e.SnapshotChangeQuery) -> e.SnapshotChangeAnswer:
+        await self._ask("snapshot_change", query)
+        return e.SnapshotChangeAnswer(as_of=AT, snapshot=snapshot(query.name) if query.act == "create" else None)
 
     async def query(self, query: q.SqlQuery) -> q.SqlAnswer:
         await self._ask("query", query)

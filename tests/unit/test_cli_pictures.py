@@ -287,9 +287,9 @@ def test_a_deviation_is_a_line_with_what_was_expected_and_what_is(capsys):
     same(
         printed(capsys, drift.listing(found, LATER), width=120),
         """
-        SEVERITY  TYPE     KEY                         FIELD       EXPECTED  ACTUAL   SINCE      RESOLVED  BY
-        high      changed  docker/local/container/web  spec.image  nginx:1   nginx:2  3 min ago
-        high      changed  docker/local/container/web  spec.image  nginx:1   nginx:2  3 min ago  now       self
+        ID  SEVERITY  TYPE     KEY                         FIELD       EXPECTED  ACTUAL   SINCE      RESOLVED  BY
+        d1  high      changed  docker/local/container/web  spec.image  nginx:1   nginx:2  3 min ago
+        d1  high      changed  docker/local/container/web  spec.image  nginx:1   nginx:2  3 min ago  now       self
         """,
     )
 

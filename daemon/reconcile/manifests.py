@@ -34,6 +34,7 @@ KINDS: dict[str, type[ExpectationManifest | PoolManifest | PolicyManifest]] = {
 }
 _LINES_DEPTH = 3
 _KEY = "a key is <provider>/<source>/<kind>/<native id>"
+_NO_KEY = "<provider>/<source>"
 Complaint = tuple[marks.Path, str]
 
 
@@ -192,8 +193,10 @@ def _complaints(error: ValidationError, model: type[BaseModel], written: Mapping
                 yield path, f"must be {API_VERSION}"
             case (*_, "selector") | ("spec", "members", int()):
                 yield from _selector(path, _at(written, path), words)
+            case _ if _NO_KEY in words:  # the model's own words repeat it
+                yield (*path, "key") if path == ("spec",) else path, _KEY
             case _:
-                yield path, _KEY if "<provider>/<source>" in words else words
+                yield path, words
 
 
 def _selector(path: marks.Path, written: object, words: str) -> Iterator[Complaint]:

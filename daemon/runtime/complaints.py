@@ -104,6 +104,8 @@ def _bound(kind: str, bound: object) -> str:
 def _pattern(pattern: str) -> str:
     if pattern.startswith("^(env|file|cred):"):
         return "a secret is written as env:NAME, file:PATH or cred:NAME, never as itself"
+    if pattern.startswith("^[a-z0-9]([a-z0-9._-]"):
+        return "must be 1 to 63 lower-case letters, digits, ., - and _, beginning and ending with a letter or digit"
     if pattern.startswith("^[a-z0-9]"):
         return "must be 1 to 63 lower-case letters, digits, - and _, beginning with a letter or digit"
     if pattern.startswith("^(") and pattern.endswith(")$"):

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import JsonValue
 
 from daemon.reconcile import manifests
+from daemon.reconcile.pools import circle, of_manifest
 from daemon.store.declarations import Declared
 from schemas import paths
 from schemas.base import content_hash
@@ -109,6 +110,7 @@ def plan(
     documents = {declared.name: document for declared, document in new}
     made.faults += _contradictions(after, changed, documents, matching)
     made.faults += _doubled_pools(after, changed, documents)
+    made.faults += _circling_pools(after, changed, documents)
     made.warnings += _idle(new, matching, known)
     return made
 
@@ -268,3 +270,20 @@ def _doubled_pools(
                 text = f"{first[path].name} in {_place(first[path]) or first[path].origin} is this pool already"
                 yield Fault(place=_at(declared, documents, "spec.path"), path="spec.path", text=text)
             first.setdefault(path, declared)
+
+
+def _circling_pools(
+    after: Mapping[str, Declared], changed: Collection[str], documents: Mapping[str, Document]
+) -> Iterator[Fault]:
+    """Find pools whose members would depend on themselves."""
+    pools = [
+        of_manifest(one.manifest, name=one.name, place=one.place)
+        for one in after.values()
+        if isinstance(one.manifest, PoolManifest)
+    ]
+    defined = {pool.path: pool for pool in pools}
+    round_ = circle(defined)
+    told = next((name for path in round_ if (name := defined[path].manifest) in changed), None)
+    if told is not None:
+        text = f"the members depend on themselves: {' -> '.join(round_)}"
+        yield Fault(place=_at(after[told], documents, "spec.members"), path="spec.members", text=text)

@@ -3,7 +3,7 @@
 ``store.memberships`` says in SQL who is in which pool, for many at once; both mean the same.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
@@ -58,17 +58,6 @@ def of_manifest(manifest: PoolManifest, *, name: str, place: str) -> Pool:
         path=spec.path, type=spec.type, description=manifest.metadata.description, properties=spec.properties,
         selectors=spec.members, keys=spec.keys, unmanaged=spec.unmanaged, manifest=name, place=place,
     )  # fmt: skip
-
-
-def faults(pools: Iterable[Pool]) -> Iterator[tuple[Pool, str]]:
-    """Say what of these pools cannot be together: one path twice, or pools whose members depend on themselves."""
-    defined: dict[str, Pool] = {}
-    for pool in pools:
-        first = defined.setdefault(pool.path, pool)
-        if first is not pool:
-            yield pool, f"the pool {pool.path} is declared in {first.place} already"
-    if round_ := circle(defined):
-        yield defined[round_[0]], f"the members depend on themselves: {' -> '.join(round_)}"
 
 
 def circle(defined: Mapping[str, Pool]) -> tuple[str, ...]:

@@ -5,7 +5,10 @@ import pytest
 from daemon.api.answers import Refused
 from daemon.api.pooling import Pooling
 from daemon.api.reading import Reading
-from schemas.expected_queries import PoolChangeQuery, PoolsQuery
+from daemon.reconcile import declaring
+from daemon.store import memberships
+from schemas.expected_queries import Document, ExpectApplyQuery, Place, PoolChangeQuery, PoolsQuery
+from schemas.manifests import API_VERSION
 from schemas.queries import ResourcesQuery
 from tests.support.events import after, key, observed, removed, scan
 from tests.support.store import fed
@@ -182,6 +185,26 @@ async def test_a_change_that_makes_no_sense_is_refused_and_changes_nothing(asked
     assert told in str(await asked.refused(path, **given))
     assert await asked.paths() == ["/lab"]
     assert (await asked.pools()).items[0].selectors == ()
+
+
+def document(name, line, **spec):
+    manifest = {"apiVersion": API_VERSION, "kind": "ResourcePool", "metadata": {"name": name}, "spec": spec}
+    return Document(place=Place(file="lab.yaml", line=line), manifest=manifest, lines={"spec.members": line + 5})
+
+
+async def test_manifests_become_pools_and_one_in_a_circle_is_a_fault(asked, store, clock):
+    first = document("first", 1, path="/a", members=["name=web", "pool=/b"], properties={"rack": 1})
+
+    def applied(*documents):
+        query = ExpectApplyQuery(documents=documents)
+        return store.database.transact(lambda con: declaring.apply(con, query=query, now=clock.now()))
+
+    assert applied(first).faults == []
+    store.database.transact(lambda con: memberships.refresh(con, None))
+    assert await asked.members("/a") == {key("web")}
+    faults = applied(document("second", 11, path="/b/c", members=[{"pool": "/a"}])).faults
+    assert [*map(str, faults)] == ["lab.yaml:16: spec.members: the members depend on themselves: /a -> /b/c -> /a"]
+    assert await asked.paths() == ["/a"]
 
 
 async def test_a_circle_through_other_pools_is_refused(asked):

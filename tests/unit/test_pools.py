@@ -116,16 +116,6 @@ def test_a_pool_may_take_its_members_from_the_pools_below_it():
     assert pools.circle(made) == ()
 
 
-def test_two_manifests_for_one_path_are_a_fault_that_names_the_first():
-    first, second = pool("/a", manifest="m1", place="a.yaml:1"), pool("/a", manifest="m2", place="b.yaml:7")
-    assert list(pools.faults([first, second])) == [(second, "the pool /a is declared in a.yaml:1 already")]
-
-
-def test_a_circle_is_a_fault_of_one_of_its_pools():
-    made = [pool("/b", "pool=/a"), pool("/a", "pool=/b")]
-    assert list(pools.faults(made)) == [(made[1], "the members depend on themselves: /a -> /b -> /a")]
-
-
 # --- changes ---------------------------------------------------------------------------------------------------------
 
 

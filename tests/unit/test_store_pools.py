@@ -15,7 +15,7 @@ from schemas.manifests import API_VERSION
 from schemas.pools import Pool
 from schemas.resources import Presence, Size
 from schemas.selectors import parse
-from tests.support.events import NOON, SourceRef, after, key, observed, removed, resource, scan
+from tests.support.events import NOON, SourceRef, after, failed, key, observed, removed, resource, scan
 from tests.support.store import fed
 
 BOX = SourceRef(provider="host", name="box")
@@ -142,6 +142,27 @@ def test_what_is_gone_stays_a_member_and_is_counted_no_more(store, do):
     assert row(do, "/a").members == 0
     assert do(lambda con: views.members(con, "/a", after=None, limit=10)) == ([], 0)
     assert do(lambda con: views.absent(con, [key("db"), key("never-seen")])) == [key("db"), key("never-seen")]
+
+
+def test_a_pool_of_what_cannot_be_read_fills_when_a_source_fails(store, do):
+    make(do, "/unread", "presence=unknown")
+    store.say(observed("web"), scan(["web"]))
+    refresh(do)
+    assert pairs(store) == set()
+    store.say(failed(after(60)))
+    assert refresh(do) == {key("web")}
+    assert pairs(store) == {("/unread", key("web"))}
+
+
+def test_a_pool_that_takes_its_members_from_others_takes_those_by_hand_too(store, do):
+    make(do, "/a/b", keys=[key("web")])
+    make(do, "/c", "pool=/a status=running")
+    store.say(observed("web"), observed("db"))
+    refresh(do)
+    assert pairs(store) == {("/a/b", key("web")), ("/c", key("web"))}
+    do(lambda con: pools.remove(con, "/a/b", [key("web")]))
+    assert refresh(do, [key("web")]) == {key("web")}
+    assert pairs(store) == set()
 
 
 def test_the_paths_of_a_key_are_those_of_its_own_pools(store, do):
@@ -378,9 +399,9 @@ def test_samples_older_than_ten_minutes_say_nothing(store, do):
 MANY = 100_000
 _MANY = f"""
 INSERT INTO inventory_
-SELECT 'docker/s' || i % 5 || '/container/' || i, 'docker', 's' || i % 5, 'container', i, 'app' || i, '', 'c', 'running',
-    '', 'ok', 'present', false, NULL, '[]', MAP {{'site': 's' || i % 7, 'tier': 't' || i % 2}}, [], 1, 1000, NULL, NULL,
-    NULL, i, '', '{{}}', '{{}}', 'h', now(), now(), now()
+SELECT 'docker/s' || i % 5 || '/container/' || i, 'docker', 's' || i % 5, 'container', i, 'app' || i, '', 'c',
+    'running', '', 'ok', 'present', false, NULL, '[]', MAP {{'site': 's' || i % 7, 'tier': 't' || i % 2}}, [], 1, 1000,
+    NULL, NULL, NULL, i, '', '{{}}', '{{}}', 'h', now(), now(), now()
 FROM range({MANY}) AS t(i)
 """
 

@@ -12,10 +12,10 @@ from daemon.reconcile import exporting, templates
 from daemon.reconcile import pictures as compared
 from daemon.reconcile.templates import Facts
 from daemon.runtime.clock import Clock
-from daemon.store import inventory, pictures
+from daemon.store import pictures
 from daemon.store.database import Connection, Database, StoreUnavailable
 from daemon.store.pictures import Snapshot
-from daemon.store.views import past, sources
+from daemon.store.views import past, resources, sources
 from daemon.store.views.resources import Condition, condition
 from schemas import expected_queries as e
 from schemas.resources import Key
@@ -110,9 +110,9 @@ def _template(con: Connection, query: e.TemplateQuery, now: datetime) -> e.Templ
     key = one_key(con, query.key)
     part = Key.parse(key)
     one = pictures.fetch(con, None, [key]).get(key)
-    row = inventory.fetch(con, [key])[key]
-    if one is None or row.presence != "present":
-        raise Refused("refused", f"{key} is {row.presence}: a template is made of what is present")
+    presence = resources.fetch(con, [key], ("presence",))[0]["presence"]
+    if one is None or presence != "present":
+        raise Refused("refused", f"{key} is {presence}: a template is made of what is present")
     drawn_on = sources.provenance(con, part.provider, part.source, now=now)
     made = templates.template(one)
     facts = _facts(con, one, made, now)

@@ -9,7 +9,7 @@ import typer
 from daemon.cli import pages, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, Where, ask
 from daemon.cli.exits import Failure, say, told
-from daemon.cli.snapshots import as_yaml
+from daemon.cli.folders import as_yaml
 from schemas.expected_queries import TemplateAnswer, TemplateQuery
 
 app = typer.Typer(help="Make manifests of what is there.", no_args_is_help=True)

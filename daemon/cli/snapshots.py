@@ -1,22 +1,20 @@
 """`homelab snapshot`: name the picture of the whole, look at it later, compare, and take it with you as manifests."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 from rich.text import Text
 
 from daemon.api.answers import Answers
-from daemon.cli import pages, tables, words
+from daemon.cli import folders, pages, saying, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask, who
-from daemon.cli.exits import Failure, say, told
+from daemon.cli.exits import say, told
 from daemon.cli.progress import waiting
 from daemon.cli.resources import LimitOption
+from daemon.cli.saying import SelectorOption
 from daemon.cli.tables import Column, Sheet
-from schemas import selectors
 from schemas.expected_queries import (
     KeyDiff,
     SnapshotChangeQuery,
@@ -25,7 +23,6 @@ from schemas.expected_queries import (
     SnapshotRow,
     SnapshotsQuery,
 )
-from schemas.selectors import BadSelector, Selector
 
 _COLUMNS = (
     Column("NAME", keep=True),
@@ -42,11 +39,7 @@ _DIFFERENCES = (
     Column("OLDER"),
     Column("NEWER"),
 )
-Manifests = Sequence[tuple[str, dict[str, JsonValue]]]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The snapshot's name.")]
-SelectorOption = Annotated[
-    str | None, typer.Option("--selector", help="Only what this means: 'kind=container label:tier=front'.")
-]
 app = typer.Typer(help="Named pictures of the whole: take one, compare, export.", no_args_is_help=True)
 
 
@@ -174,7 +167,7 @@ def diff(
     homelab snapshot diff before-upgrade
     homelab snapshot diff monday friday --selector kind=container
     """
-    query = SnapshotDiffQuery(older=older, newer=newer, selector=chosen(selector))
+    query = SnapshotDiffQuery(older=older, newer=newer, selector=saying.selector(selector))
     with waiting("comparing"):
         found, page = ask(Where(state, nats, creds), lambda answers: pages.every(answers.snapshot_diff, query, limit))
     if as_json:
@@ -214,61 +207,19 @@ def export(
 
     homelab snapshot export friday ./expected --selector source=docker/nas
     """
-    _check(folder, force=force)
-    query = SnapshotExportQuery(name=name, selector=chosen(selector))
+    folders.check(folder, force=force)
+    query = SnapshotExportQuery(name=name, selector=saying.selector(selector))
     with waiting("exporting"):
         manifests = ask(Where(state, nats, creds), lambda answers: _manifests(answers, query))
-        others = write(folder, manifests)
+        others = folders.write(folder, manifests)
     tables.show(f"{words.count(len(manifests), 'manifest')} in {folder}")
     if others:
         say(f"{words.count(others, 'other file')} in {folder} left as before")
 
 
-async def _manifests(answers: Answers, query: SnapshotExportQuery) -> Manifests:
+async def _manifests(answers: Answers, query: SnapshotExportQuery) -> folders.Manifests:
     found, _ = await pages.every(answers.snapshot_export, query, None, of="manifests")
     return found
-
-
-def chosen(text: str | None) -> Selector:
-    try:
-        return selectors.parse(text or "")
-    except BadSelector as error:
-        raise typer.BadParameter(str(error), param_hint="--selector") from error
-
-
-def write(folder: Path, manifests: Manifests) -> int:
-    """Write all below ``folder``; return how many other files are there."""
-    with _told_of(folder):
-        before = {file for file in folder.rglob("*") if not file.is_dir()}
-        for name, manifest in manifests:
-            file = folder / name
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise Failure(f"{name}: is not a name below {folder}")
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(as_yaml(manifest), encoding="utf-8")
-        return len(before - {folder / name for name, _ in manifests})
-
-
-def as_yaml(tree: dict[str, JsonValue]) -> str:
-    import yaml  # noqa: PLC0415 - heavy, and for this alone
-
-    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=120)
-
-
-def _check(folder: Path, *, force: bool) -> None:
-    with _told_of(folder), suppress(FileNotFoundError):
-        if not force and any(folder.iterdir()):
-            raise Failure(f"{folder} is not empty: take another, or --force")
-
-
-@contextmanager
-def _told_of(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise Failure(f"{error.filename or path}: {error.strerror}") from error
 
 
 def _change(name: str, *, note: str = "", delete: bool = False) -> SnapshotChangeQuery:

@@ -98,13 +98,15 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
         answers = StoreAnswers(
             database, clock, Reading(database, clock), intents,
             expecting=Expecting(database, clock, reconciler), applying=Applying(database, clock, reconciler, folders),
-            pooling=Pooling(database, clock, reconciler),
+            pooling=Pooling(database, clock, reconciler.mark),
             picturing=Picturing(database, clock), sandbox=sandbox, standing=partial(_standing, ingest, client),
             version=version(), pid=os.getpid(), started_at=clock.now(),
         )  # fmt: skip
         await stack.enter_async_context(serve(client, answers, version=version(), clock=clock))
         turned_late = partial(reconciler.mark, ())
-        jobs = Jobs(database, clock, metrics, turned_late, config.retention, partial(_is_live, ingest))
+        jobs = Jobs(
+            database, clock, metrics, turned_late, config.retention, partial(_is_live, ingest), reconciler.tick
+        )  # fmt: skip
         await stack.enter_async_context(scheduled(jobs))
         tasks: Tasks = {
             "ingest": ingest.run,

@@ -5,7 +5,7 @@ A list is one value; null and a mapping without anything in it are nothing.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -42,6 +42,14 @@ def split(path: str) -> tuple[str, ...]:
         if path[place] != ".":
             raise BadPath('between two names of a path stands a dot: labels."a.b"')
         place += 1
+
+
+def joined(names: Iterable[str]) -> str:
+    """Return the path that these names make."""
+    path = ""
+    for name in names:
+        path = join(path, name)
+    return path
 
 
 def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]:

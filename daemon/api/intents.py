@@ -14,18 +14,17 @@ from nats.errors import NoRespondersError
 from daemon.api.answers import Refused
 from daemon.api.reading import source_of
 from daemon.reconcile import adopt
-from daemon.reconcile.diff import Actual
+from daemon.reconcile.actual import Actual
 from daemon.reconcile.loop import Reconciler
 from daemon.runtime.clock import Clock
-from daemon.store import actuals, expectations, inventory, scans
+from daemon.store import actuals, adopted, scans
+from daemon.store.adopted import Adopted
 from daemon.store.database import Connection, Database, StoreUnavailable
 from daemon.store.views import resources, sources
 from schemas import queries as q
 from schemas import subjects
-from schemas.base import content_hash
 from schemas.commands import Control, ControlAnswer, Verb
-from schemas.expectations import Expectation
-from schemas.resources import Key, Presence
+from schemas.resources import Presence
 
 T = TypeVar("T")
 MAX_ADOPTED = 10_000
@@ -145,38 +144,25 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime) -> q.AdoptAnswer
         wanted = resources.keys(con, chosen, limit=MAX_ADOPTED + 1)
     if len(wanted) > MAX_ADOPTED:
         raise Refused("too_large", f"more than {MAX_ADOPTED} resources at once: narrow the selection")
-    before = expectations.fetch(con, wanted)
-    made: list[Expectation] = []
+    before = adopted.fetch(con, wanted)
+    made: list[Adopted] = []
     shown: list[q.Adopted] = []
-    for key, presence, fields, observed_at, scan in actuals.fetch(con, wanted):
-        actual = Actual(str(key), Presence(str(presence)), fields, observed_at, scan)  # type: ignore[arg-type]
+    for seen in actuals.fetch(con, wanted):
+        actual = Actual(seen.key, Presence(seen.presence), seen.fields)
         if reason := adopt.refusal(actual):
             skipped[actual.key] = reason
             continue
         old = before.get(actual.key)
-        one = adopt.expectation(actual, old, now=now)
+        one = adopt.adopted(actual, old, now=now)
         changed = old is None or old.fields != one.fields
         if changed:
             made.append(one)
         values = {path: owned.value for path, owned in one.fields.items()}
         shown.append(q.Adopted(key=one.key, fields=values, changed=changed))
     if not query.dry_run:
-        expectations.put(con, made)
-        inventory.log(con, [_entry(one, now) for one in made])
+        adopted.put(con, made)
     shown.sort(key=lambda one: one.key)
     return q.AdoptAnswer(as_of=now, adopted=tuple(shown), skipped=skipped, total=len(shown))
-
-
-def _entry(one: Expectation, now: datetime) -> inventory.LogRow:
-    part = Key.parse(one.key)
-    values = {path: owned.value for path, owned in one.fields.items()}
-    spec = values.get("spec")
-    return inventory.LogRow(
-        at=now, side="expected", op="adopted", key=one.key, provider=part.provider, source=part.source, kind=part.kind,
-        name=str(values.get("name", "")), incarnation="", status=str(values.get("status", "")), presence="present",
-        cause="adopt", spec=spec if isinstance(spec, dict) else None, spec_hash=content_hash(spec) if spec else "",
-        changed=sorted(values),
-    )  # fmt: skip
 
 
 def _shortened(answer: q.AdoptAnswer) -> q.AdoptAnswer:

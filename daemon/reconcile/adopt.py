@@ -1,6 +1,7 @@
 """Which fields of what was seen become expected.  Pure.
 
-A name, labels and configuration are adopted whole; a status only when it is one to stay in.
+A name, labels, configuration and the parent are adopted whole, without what the provider computes (``left_out``); a
+status only when it is one to stay in.
 """
 
 from collections.abc import Mapping
@@ -8,31 +9,57 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from daemon.reconcile.diff import STATUS, Actual, is_unsettled
-from schemas.expectations import Expectation, ExpectedField, Owner
+from daemon.reconcile import left_out
+from daemon.reconcile.actual import PARENT, STATUS, Actual
+from daemon.reconcile.diff import is_unsettled, value_at
+from daemon.store.adopted import Adopted
+from schemas import paths
+from schemas.expectations import ExpectedField, Owner
 from schemas.resources import Presence, Status
 
-_ADOPTED = ("name", STATUS, "labels", "spec")
+_ADOPTED = ("name", STATUS, PARENT, "labels", "spec")
 _LASTING = frozenset({Status.RUNNING, Status.STOPPED, Status.PAUSED})
 
 
 def fields(actual: Actual) -> dict[str, ExpectedField]:
+    part = actual.part
     values: Mapping[str, JsonValue] = {
-        name: actual.fields[name]
+        name: left_out.without(part.provider, part.kind, name, actual.fields[name])
         for name in _ADOPTED
-        if name in actual.fields and (name != STATUS or actual.fields[name] in _LASTING)
+        if name in actual.fields
+        and not left_out.is_left_out(part.provider, part.kind, name)
+        and (name != STATUS or actual.fields[name] in _LASTING)
+        and (name != PARENT or actual.fields[name] is not None)
     }
     return {name: ExpectedField(value=value, owner=Owner.ADOPTED) for name, value in values.items()}
 
 
-def expectation(actual: Actual, before: Expectation | None, *, now: datetime) -> Expectation:
-    """Make ``actual`` expected; what was said of how to treat it stays, and a status that it may still reach."""
+def adopted(actual: Actual, before: Adopted | None, *, now: datetime) -> Adopted:
+    """Make ``actual`` expected; a status stays that it may still reach."""
     made = fields(actual)
-    if before is None:
-        return Expectation(key=actual.key, fields=made, since=now)
-    if is_unsettled(actual) and STATUS in before.fields:
+    if before is not None and is_unsettled(actual) and STATUS in before.fields:
         made[STATUS] = before.fields[STATUS]
-    return before.model_copy(update={"fields": made, "since": now})
+    return Adopted(actual.key, made, now)
+
+
+def accepted(before: Adopted, path: str, actual: Actual, *, now: datetime) -> Adopted | None:
+    """Make what is at ``path`` expected there; None where nothing was adopted at or above it."""
+    names = paths.split(path)
+    above = next((paths.joined(names[:count]) for count in range(len(names), 0, -1)
+                  if paths.joined(names[:count]) in before.fields), None)  # fmt: skip
+    if above is None:
+        return None
+    owned = before.fields[above]
+    value = _set(owned.value, names[len(paths.split(above)) :], value_at(actual.fields, path))
+    return Adopted(before.key, before.fields | {above: owned.model_copy(update={"value": value})}, now)
+
+
+def _set(value: JsonValue, names: tuple[str, ...], new: JsonValue) -> JsonValue:
+    if not names:
+        return new
+    inside = dict(value) if isinstance(value, dict) else {}
+    inside[names[0]] = _set(inside.get(names[0]), names[1:], new)
+    return inside
 
 
 def refusal(actual: Actual) -> str:

@@ -1,43 +1,95 @@
 """What differs between what is expected and what was seen.  Pure, and silent about what is not known."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from pydantic import JsonValue
 
+from daemon.reconcile import left_out, normal
+from daemon.reconcile.actual import INCARNATION, PARENT, STATUS, Actual
 from daemon.reconcile.severity import severity
 from schemas import paths
-from schemas.deviations import DeviationType, Difference
-from schemas.expectations import Criticality, Expectation
-from schemas.resources import Presence, Status
+from schemas.deviations import DeviationType, Difference, Severity
+from schemas.expectations import Criticality, Expectation, ExpectedPresence
+from schemas.manifests import SeverityRule
+from schemas.resources import Health, Kind, Presence, Status
 
-STATUS = "status"
+PRESENCE = "presence"
+"""The path of being there at all: to be ignored, or contradicted."""
+BACKUP = "native.newest_backup_at"
+IDENTIFIED = frozenset({Kind.VM, Kind.CONTAINER, Kind.POD, Kind.NODE, Kind.HOST, Kind.CLUSTER, Kind.DATABASE})
+"""Kinds whose incarnation is one of its kind in the world; a volume's may be a date."""
 _UNSETTLED = frozenset({Status.PENDING, Status.UNKNOWN})
 _DOWN = frozenset({Status.STOPPED, Status.FAILED, Status.PAUSED})
+_TYPES = {PARENT: DeviationType.MOVED, INCARNATION: DeviationType.REPLACED}
 
 
-@dataclass(frozen=True, slots=True)
-class Actual:
-    """What the store knows of one resource now."""
+def diff(
+    expected: Expectation | None,
+    actual: Actual,
+    *,
+    now: datetime,
+    unmanaged: bool = False,
+    offline: bool = False,
+    rules: Sequence[SeverityRule] = (),
+) -> list[Difference] | None:
+    """Return what differs for one key, or None when it cannot be judged now: whatever is open then stays open.
 
-    key: str
-    presence: Presence
-    fields: Mapping[str, JsonValue] = field(default_factory=dict)
-    """``name``, ``status``, ``labels``, ``spec``."""
-    observed_at: datetime | None = None
-    scan: str | None = None
+    ``unmanaged``: being there unexpectedly is a deviation.  ``offline``: not running and not there are right.
+    """
+    found = _found(expected, actual, now=now, unmanaged=unmanaged, offline=offline)
+    return [_ruled(one, rules) for one in found] if found is not None and rules else found
 
 
-def diff(expected: Expectation | None, actual: Actual | None, *, unmanaged: bool) -> list[Difference] | None:
-    """Return what differs for one key, or None when it cannot be judged now: whatever is open then stays open."""
-    if actual is None or actual.presence is Presence.GONE:
-        return [_missing(expected)] if expected else []
-    if actual.presence is not Presence.PRESENT:
+def is_unsettled(actual: Actual) -> bool:
+    """Whether its status says nothing yet: on its way to another, or not known."""
+    return actual.fields.get(STATUS) in _UNSETTLED
+
+
+def value_at(fields: Mapping[str, JsonValue], path: str) -> JsonValue:
+    value: JsonValue = dict(fields)
+    for name in split(path):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+@lru_cache(maxsize=16384)
+def split(path: str) -> tuple[str, ...]:
+    """The names of a path; what is no path is one name, and nothing stands there."""
+    try:
+        return paths.split(path)
+    except paths.BadPath:
+        return (path,)
+
+
+def is_within(path: str, above: str) -> bool:
+    """Whether ``path`` is ``above`` or lies in it."""
+    return path == above or path.startswith(f"{above}.")
+
+
+def is_ignored(path: str, ignore: Sequence[str]) -> bool:
+    return any(is_within(path, one) or ("*" in one and fnmatchcase(path, one)) for one in ignore)
+
+
+def _found(
+    expected: Expectation | None, actual: Actual, *, now: datetime, unmanaged: bool, offline: bool
+) -> list[Difference] | None:
+    there = actual.presence is Presence.PRESENT
+    if not there and actual.presence is not Presence.GONE:
         return None
     if expected is None:
-        return [_unmanaged(actual)] if unmanaged else []
-    return [_difference(expected, *found) for found in _differing(expected, actual)]
+        return [_unmanaged(actual, Criticality.MEDIUM)] if there and unmanaged else []
+    watched = not is_ignored(PRESENCE, expected.ignore)
+    if expected.presence is ExpectedPresence.ABSENT:
+        return [_unwanted(expected)] if there and watched else []
+    if not there:
+        return [_missing(expected)] if watched and not offline else []
+    differences = [
+        _difference(expected, *one) for one in _differing(expected, actual) if not (offline and one[0] == STATUS)
+    ]
+    return differences + list(_circumstances(expected, actual, now))
 
 
 def _missing(expected: Expectation) -> Difference:
@@ -47,31 +99,85 @@ def _missing(expected: Expectation) -> Difference:
     )  # fmt: skip
 
 
-def _unmanaged(actual: Actual) -> Difference:
+def _unmanaged(actual: Actual, criticality: Criticality) -> Difference:
     return Difference(
         key=actual.key, type=DeviationType.UNMANAGED, expected=None, actual="present",
-        severity=severity(DeviationType.UNMANAGED, Criticality.MEDIUM),
+        severity=severity(DeviationType.UNMANAGED, criticality),
     )  # fmt: skip
 
 
-def is_unsettled(actual: Actual) -> bool:
-    """Whether its status says nothing yet: on its way to another, or not known."""
-    return actual.fields.get(STATUS) in _UNSETTLED
+def _unwanted(expected: Expectation) -> Difference:
+    """Somebody said that it must not be there: worse by one than what nobody said anything about."""
+    shifted = severity(DeviationType.CHANGED, expected.criticality)
+    return Difference(
+        key=expected.key, type=DeviationType.UNMANAGED, expected="absent", actual="present", severity=shifted
+    )
 
 
 def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, JsonValue, JsonValue]]:
+    part = actual.part
     for name, wanted in expected.fields.items():
-        if name == STATUS and is_unsettled(actual):
+        if (name == STATUS and is_unsettled(actual)) or _is_unknown(name, actual):
             continue
-        for path, want, have in paths.differences(wanted.value, actual.fields.get(name), name):
-            if not any(path == ignored or path.startswith(f"{ignored}.") for ignored in expected.ignore):
-                yield path, want, have
+        have = value_at(actual.fields, name)
+        if wanted.value == have:
+            continue
+        nearer = [other for other in expected.fields if other != name and is_within(other, name)]
+        for path, want, has in paths.differences(wanted.value, have, name):
+            if want is None and path != name and left_out.is_left_out(part.provider, part.kind, path):
+                continue
+            if is_ignored(path, expected.ignore) or any(is_within(path, other) for other in nearer):
+                continue
+            if not normal.are_same(part.provider, path, want, has):
+                yield path, want, has
+
+
+def _is_unknown(path: str, actual: Actual) -> bool:
+    return path == "health" and actual.fields.get("health") == Health.UNKNOWN
 
 
 def _difference(expected: Expectation, path: str, want: JsonValue, have: JsonValue) -> Difference:
     stopped = path == STATUS and want == Status.RUNNING and have in _DOWN
-    kind = DeviationType.STOPPED if stopped else DeviationType.CHANGED
+    kind = DeviationType.STOPPED if stopped else _TYPES.get(path, DeviationType.CHANGED)
     return Difference(
         key=expected.key, type=kind, path=path, expected=want, actual=have,
         severity=severity(kind, expected.criticality),
     )  # fmt: skip
+
+
+def _circumstances(expected: Expectation, actual: Actual, now: datetime) -> Iterator[Difference]:
+    """What is wrong although no field differs."""
+    if actual.twins:
+        yield _of(expected, DeviationType.DUPLICATE, INCARNATION, None, list(actual.twins))
+    if actual.parent_presence is Presence.GONE:
+        yield _of(expected, DeviationType.ORPHANED, PARENT, "present", actual.parent)
+    if expected.max_backup_age_seconds is not None:
+        newest = value_at(actual.fields, BACKUP)
+        age = _age(newest, now)
+        if age is not None and age > timedelta(seconds=expected.max_backup_age_seconds):
+            yield _of(expected, DeviationType.STALE_BACKUP, BACKUP, expected.max_backup_age_seconds, newest)
+
+
+def _of(expected: Expectation, kind: DeviationType, path: str, want: JsonValue, have: JsonValue) -> Difference:
+    return Difference(
+        key=expected.key, type=kind, path=path, expected=want, actual=have,
+        severity=severity(kind, expected.criticality),
+    )  # fmt: skip
+
+
+def _age(told: JsonValue, now: datetime) -> timedelta | None:
+    """How old a moment is; None where there is none, or it says no zone."""
+    try:
+        at = datetime.fromisoformat(told) if isinstance(told, str) else None
+    except ValueError:
+        return None
+    return None if at is None or at.tzinfo is None else now - at
+
+
+def _ruled(found: Difference, rules: Sequence[SeverityRule]) -> Difference:
+    """The first rule that fits says how bad it is."""
+    for rule in rules:
+        if rule.type in (None, found.type) and (rule.path is None or fnmatchcase(found.path, rule.path)):
+            told: Severity = rule.severity
+            return found.model_copy(update={"severity": told})
+    return found

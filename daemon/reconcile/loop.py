@@ -14,33 +14,25 @@ from typing import NoReturn
 
 import structlog
 
-from daemon.reconcile.diff import Actual, diff, is_unsettled
-from daemon.reconcile.settle import Evidence, Settled, settle
-from daemon.reconcile.severity import severity
+from daemon.reconcile import declared, sight, standing
+from daemon.reconcile.declared import Index
+from daemon.reconcile.judge import Expecting, Judged, judge
+from daemon.reconcile.roots import CAUSES
+from daemon.reconcile.settle import Settled
+from daemon.reconcile.sight import Marks, Sight
 from daemon.runtime.clock import Clock
-from daemon.store import actuals, deviations, expectations, outbox
+from daemon.store import actuals, deviations, expectations, inventory, memberships, operator_states, outbox
 from daemon.store.database import Connection, Database, StoreUnavailable
 from schemas import subjects
-from schemas.deviations import Deviation, DeviationEvent, DeviationType, Difference, Transition
-from schemas.expectations import Criticality
-from schemas.resources import Key, Kind, Presence
+from schemas.base import content_hash
+from schemas.deviations import Deviation, DeviationEvent, Transition
+from schemas.expectations import Expectation
+from schemas.manifests import MaintenanceWindow
+from schemas.operator import OperatorState
+from schemas.resources import Key
 
 _RETRY = 2.0
 AGENT = "daemon"
-CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
-"""When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
-
-
-@dataclass(slots=True)
-class Marks:
-    """What has to be looked at; ``everything`` is the full pass."""
-
-    keys: set[str] = field(default_factory=set)
-    sources: set[str] = field(default_factory=set)
-    everything: bool = False
-
-    def __bool__(self) -> bool:
-        return bool(self.keys or self.sources or self.everything)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +42,22 @@ class Cycle:
     judged: int
     unknown: int
     settled: Settled
+    expecting: tuple[Expecting, ...] = ()
 
     def __str__(self) -> str:
-        return f"judged {self.judged}, could not judge {self.unknown}: {self.settled}"
+        counts = [sum(one.op == op for one in self.expecting) for op in ("declared", "adopted", "changed", "withdrawn")]
+        told = f"judged {self.judged}, could not judge {self.unknown}: {self.settled}"
+        if any(counts):
+            told += "; expectations: declared {}, adopted {}, changed {}, withdrawn {}".format(*counts)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class _Holding:
+    """What held when it was last looked at: when it is something else, keys have to be judged again."""
+
+    states: tuple[OperatorState, ...] = ()
+    windows: tuple[MaintenanceWindow, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,13 +74,27 @@ class Reconciler:
     every: timedelta = timedelta(minutes=5)
     _marks: Marks = field(default_factory=lambda: Marks(everything=True))
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _index: Index | None = None
+    _holding: _Holding | None = None
 
     def mark(self, keys: Iterable[str] = (), sources: Iterable[str] = (), *, everything: bool = False) -> None:
-        self._marks.keys.update(keys)
-        self._marks.sources.update(sources)
-        self._marks.everything |= everything
+        """``everything`` asks for a full pass: what is declared or said changed for more than a few keys."""
+        self._marks.add(Marks(set(keys), set(sources), everything=everything))
         if self._marks:
             self._wake.set()
+
+    def mark_target(self, target: str) -> None:
+        """Mark what an operator's state means: a key, a source, or all of a pool."""
+        if target.startswith("/"):
+            self.mark(everything=True)
+        elif target.count("/") == 1:
+            self.mark(sources=[target])
+        else:
+            self.mark(keys=[target])
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._marks
 
     async def run(self) -> NoReturn:
         loop = asyncio.get_running_loop()
@@ -85,11 +104,28 @@ class Reconciler:
                 self._marks.everything, full_at = True, loop.time() + self.every.total_seconds()
             self._wake.clear()
             cycle = await self.cycle()
-            if cycle.settled.transitions:
+            if cycle.settled.transitions or cycle.settled.quietly or cycle.expecting:
                 log.info("reconciled", summary=str(cycle))
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(full_at):
                     await self._wake.wait()
+
+    async def tick(self) -> None:
+        """Notice that a state ended, a window opened or closed, or a mute is over; cheap, every few seconds."""
+        now = self.clock.now()
+        over, holding = await self.database.read(partial(self._noticed, now=now))
+        before, self._holding = self._holding, holding
+        if over:
+            self.mark(keys=over)
+        if before is not None and before.windows != holding.windows:
+            self.mark(everything=True)
+        for said in set(before.states if before else ()) ^ set(holding.states if before else ()):
+            self.mark_target(said.target)
+
+    def _noticed(self, con: Connection, now: datetime) -> tuple[set[str], _Holding]:
+        index = declared.load(con, self._index)
+        windows = tuple(one for one in index.windows if standing.is_open(one, now))
+        return deviations.mutes_over(con, now), _Holding(tuple(operator_states.fetch(con, now=now)), windows)
 
     async def cycle(self) -> Cycle:
         """Judge what is marked.  When the store cannot be written the marks are kept."""
@@ -97,85 +133,107 @@ class Reconciler:
         while True:
             now = self.clock.now()
             try:
-                cycle = await self.database.read(partial(self._judge, marks=marks, now=now))
-                if cycle.settled.transitions or (cycle.settled.seen_again and marks.everything):
-                    await self.database.write(partial(_record, settled=cycle.settled, now=now))
+                await self._prepare(marks)
+                judged, again = await self.database.read(partial(self._judge, marks=marks, now=now))
+                settled = judged.settled
+                if judged.expecting or settled.changed or (settled.seen_again and marks.everything):
+                    await self.database.write(partial(_record, judged=judged, now=now))
             except StoreUnavailable as error:
                 log.debug("cycle_waits", reason=str(error))
                 await asyncio.sleep(_RETRY)
                 continue
-            if cycle.settled.transitions:
+            if settled.transitions:
                 self.announced()
-            return cycle
+            self.mark(again.keys, again.sources)
+            return Cycle(judged.judged, judged.unknown, settled, judged.expecting)
 
-    def _judge(self, con: Connection, marks: Marks, now: datetime) -> Cycle:
-        still_open = deviations.still_open(con)
-        keys = self._keys(con, marks, still_open)
-        expected = expectations.fetch(con, keys)
-        relevant = {key for key in keys if key in expected or _source(key) in self.unmanaged}
-        relevant |= {deviation.key for deviation in still_open if deviation.key in keys}
-        seen = {actual.key: actual for actual in _actuals(con, relevant)}
-        found: list[Difference] = []
-        judged: set[str] = set()
-        for key in sorted(relevant):
-            differences = diff(expected.get(key), seen.get(key), unmanaged=_source(key) in self.unmanaged)
-            if differences is not None:
-                judged.add(key)
-                found += differences
-        held = actuals.held(con)
-        found += [_mass_absence(scope) for scope in held]
-        judged |= {deviation.key for deviation in still_open if deviation.type is DeviationType.MASS_ABSENCE}
-        evidence: dict[str, Evidence] = {
-            f"{scope.provider}/{scope.source}": {"scan": scope.scan, "scope": scope.scope} for scope in held
-        }
-        evidence |= {key: _evidence(actual) for key, actual in seen.items()}
-        unsettled = {key for key, actual in seen.items() if is_unsettled(actual)}
-        settled = settle(
-            found, still_open, judged=judged, expected=expected, evidence=evidence, now=now, unsettled=unsettled
-        )
-        return Cycle(judged=len(judged), unknown=len(relevant - judged), settled=settled)
+    async def _prepare(self, marks: Marks) -> None:
+        """Bring the pools' members up to date: selectors may ask for them."""
+        if await self.database.read(partial(self._is_stale, marks=marks)):
+            work = partial(memberships.refresh, keys=_pooled(marks))
+            marks.keys |= await self.database.write(work)
 
-    def _keys(self, con: Connection, marks: Marks, still_open: list[Deviation]) -> set[str]:
-        """The keys to look at; sources stand for all they have."""
-        if marks.everything:
-            everywhere = expectations.fetch(con, None).keys() | {deviation.key for deviation in still_open}
-            return everywhere | actuals.keys_of_sources(con, self.unmanaged)
-        keys = set(marks.keys)
-        if hosts := {key for key in keys if Key.parse(key).kind in CARRIERS}:
-            keys |= actuals.carried(con, hosts)
-        if marks.sources:
-            keys |= expectations.of_sources(con, marks.sources)
-            keys |= {deviation.key for deviation in still_open if _source(deviation.key) in marks.sources}
-            keys |= actuals.keys_of_sources(con, marks.sources & self.unmanaged)
-        return keys
+    def _is_stale(self, con: Connection, marks: Marks) -> bool:
+        marks.everything |= self._is_declared_anew(con)
+        return memberships.is_stale(con, _pooled(marks))
+
+    def _is_declared_anew(self, con: Connection) -> bool:
+        before, self._index = self._index, declared.load(con, self._index)
+        return self._index is not before
+
+    def _judge(self, con: Connection, marks: Marks, now: datetime) -> tuple[Judged, Marks]:
+        marks.everything |= self._is_declared_anew(con)
+        assert self._index is not None  # noqa: S101 - just loaded
+        seen = sight.look(con, marks, self._index, self.unmanaged, now)
+        judged = judge(seen, now=now)
+        return _with_seqs(con, judged), _again(con, seen, judged)
 
 
-def _actuals(con: Connection, keys: Iterable[str]) -> Iterable[Actual]:
-    for key, presence, fields, observed_at, scan in actuals.fetch(con, keys):
-        yield Actual(str(key), Presence(str(presence)), fields, observed_at, scan)  # type: ignore[arg-type]
+def _pooled(marks: Marks) -> set[str] | None:
+    return None if marks.everything else marks.keys
 
 
-def _source(key: str) -> str:
-    return "/".join(key.split("/", 2)[:2])
+def _again(con: Connection, seen: Sight, judged: Judged) -> Marks:
+    """What else has to be judged now that these causes came or went, or other things are expected of these keys."""
+    steps = (*judged.settled.transitions, *judged.settled.quietly)
+    moved = {one.key for what, one in steps if one.type in CAUSES and what is not Transition.CHANGED}
+    children = actuals.carried(con, {key for key in moved if key.count("/") > 1}) if moved else set()
+    changed = sight.sources_of(one.key for one in judged.expecting)
+    return Marks(children - seen.actuals.keys(), changed & actuals.blind_sources(con) if changed else set())
 
 
-def _evidence(actual: Actual) -> Evidence:
-    observed_at = actual.observed_at.isoformat() if actual.observed_at else None
-    return {"scan": actual.scan, "observed_at": observed_at, "presence": str(actual.presence)}
+def _with_seqs(con: Connection, judged: Judged) -> Judged:
+    """Add to what was opened the number of the log entry that shows it."""
+    new = {Transition.OPENED, Transition.REOPENED}
+    settled = judged.settled
+    keys = {one.key for what, one in (*settled.transitions, *settled.quietly) if what in new}
+    if not keys:
+        return judged
+    seqs = actuals.last_seqs(con, keys)
+
+    def proved(what: Transition, one: Deviation) -> tuple[Transition, Deviation]:
+        if what not in new or one.key not in seqs:
+            return what, one
+        return what, one.model_copy(update={"evidence": {**one.evidence, "seq": seqs[one.key]}})
+
+    told = tuple(proved(*step) for step in settled.transitions)
+    quietly = tuple(proved(*step) for step in settled.quietly)
+    return Judged(
+        judged.judged, judged.unknown, judged.expecting, Settled(told, settled.seen_again, quietly, settled.recorded)
+    )
 
 
-def _mass_absence(scope: actuals.Held) -> Difference:
-    return Difference(
-        key=f"{scope.provider}/{scope.source}", type=DeviationType.MASS_ABSENCE, path=scope.scope,
-        expected=scope.resources, actual=scope.resources - scope.missing,
-        severity=severity(DeviationType.MASS_ABSENCE, Criticality.MEDIUM),
+def _record(con: Connection, judged: Judged, now: datetime) -> None:
+    """Write what a cycle found, and what is to be announced of it, in one transaction."""
+    expectations.put(con, [one.after for one in judged.expecting if one.after is not None])
+    if gone := [one.key for one in judged.expecting if one.after is None]:
+        expectations.delete(con, gone)
+    inventory.log(con, [_entry(one, now) for one in judged.expecting])
+    deviations.put(con, [*judged.settled.changed, *judged.settled.seen_again])
+    outbox.put(con, [_letter(transition, deviation, now) for transition, deviation in judged.settled.transitions])
+
+
+def _entry(one: Expecting, now: datetime) -> inventory.LogRow:
+    part, told = Key.parse(one.key), one.after or one.before
+    values = {path: owned.value for path, owned in told.fields.items()} if told else {}
+    spec = values.get("spec")
+    return inventory.LogRow(
+        at=now, side="expected", op=one.op, key=one.key, provider=part.provider, source=part.source, kind=part.kind,
+        name=str(values.get("name", "")), incarnation="", status=str(values.get("status", "")),
+        presence=str(one.after.presence) if one.after else "", cause=one.cause,
+        spec=spec if isinstance(spec, dict) and one.after else None, spec_hash=content_hash(spec) if spec else "",
+        changed=_changed(one.before, one.after),
     )  # fmt: skip
 
 
-def _record(con: Connection, settled: Settled, now: datetime) -> None:
-    """Write what a cycle found, and what is to be announced of it, in one transaction."""
-    deviations.put(con, [*(deviation for _, deviation in settled.transitions), *settled.seen_again])
-    outbox.put(con, [_letter(transition, deviation, now) for transition, deviation in settled.transitions])
+def _changed(before: Expectation | None, after: Expectation | None) -> list[str]:
+    """The paths at which something else is expected, and which words on how to treat it changed."""
+    old, new = (before.fields if before else {}), (after.fields if after else {})
+    paths = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    if before is None or after is None:
+        return paths
+    others = [name for name in Expectation.model_fields if name not in {"key", "fields", "since", "file"}]
+    return paths + [name for name in others if getattr(before, name) != getattr(after, name)]
 
 
 def _letter(transition: Transition, deviation: Deviation, now: datetime) -> outbox.Letter:

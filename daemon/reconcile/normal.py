@@ -4,6 +4,7 @@ Providers sort the lists whose order means nothing, but a person who declares on
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from pydantic import JsonValue
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 from daemon.reconcile import units
 from schemas.base import canonical
 
-_SETS = {
+_SETS: Mapping[str, tuple[str, ...]] = {
     "": ("addresses",),
     "docker": (
         "spec.ports", "spec.mounts", "spec.cap_add", "spec.cap_drop", "spec.security_opt", "spec.devices",
@@ -21,9 +22,11 @@ _SETS = {
     "proxmox": ("spec.tags",),
 }  # fmt: skip
 """Lists whose order means nothing."""
-_FOLDED = {"proxmox": ("spec.tags",)}
+_FOLDED: Mapping[str, tuple[str, ...]] = {"proxmox": ("spec.tags",)}
 """Words whose case means nothing."""
-_DEVICES = {"proxmox": ("spec.net*", "spec.scsi*", "spec.virtio*", "spec.sata*", "spec.ide*", "spec.mp*", "spec.rootfs")}
+_DEVICES: Mapping[str, tuple[str, ...]] = {
+    "proxmox": ("spec.net*", "spec.scsi*", "spec.virtio*", "spec.sata*", "spec.ide*", "spec.mp*", "spec.rootfs")
+}
 """Texts like ``model=virtio,bridge=vmbr0``: the order of the parts means nothing."""
 
 
@@ -43,5 +46,5 @@ def _normal(provider: str, path: str, value: JsonValue) -> object:
     return value
 
 
-def _is_among(table: dict[str, tuple[str, ...]], provider: str, path: str) -> bool:
+def _is_among(table: Mapping[str, tuple[str, ...]], provider: str, path: str) -> bool:
     return any(fnmatchcase(path, pattern) for pattern in table.get(provider, ()))

@@ -33,12 +33,17 @@ class Jobs:
     """Told which sources (``<provider>/<name>``) turned late."""
     retention: RetentionConfig
     live: Callable[[], bool]
+    tick: Callable[[], Awaitable[None]]
+    """Asked every few seconds whether a state, window or mute has ended."""
 
     async def lateness(self) -> None:
         """Mark scopes late that nothing was heard of for three intervals."""
         if self.live() and await self.database.read(partial(scans.any_late, now=self.clock.now())):
             sources = await self.database.write(partial(_mark_late, now=self.clock.now()))
             self.moved(sources)
+
+    async def endings(self) -> None:
+        await self.tick()
 
     async def rollups(self) -> None:
         if self.live():
@@ -80,6 +85,7 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
     )
     for job, seconds in (
         (jobs.lateness, 2),
+        (jobs.endings, 2),
         (jobs.gauges, 5),
         (jobs.rollups, 60),
         (jobs.forget, 3600),

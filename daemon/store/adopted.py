@@ -26,9 +26,7 @@ class Adopted:
 def fetch(con: Connection, wanted: Iterable[str] | None) -> dict[str, Adopted]:
     """Return what was adopted of ``wanted``; None is all."""
     term, parameters = ("true", []) if wanted is None else (f"key IN {rows.IN_TEXTS}", [rows.texts(wanted)])
-    found = con.execute(
-        f"SELECT key, fields, epoch_us(adopted_at) FROM adopted_ WHERE {term}", parameters
-    ).fetchall()
+    found = con.execute(f"SELECT key, fields, epoch_us(adopted_at) FROM adopted_ WHERE {term}", parameters).fetchall()
     return {key: _adopted(key, fields, adopted_at) for key, fields, adopted_at in found}
 
 

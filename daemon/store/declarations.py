@@ -1,6 +1,7 @@
 """What people declared: each applied document, with where it stands.
 
-``origin`` (``folder:<path>``, ``file:<path>`` or ``api``) is what is applied and withdrawn as a whole; a name is unique.
+``origin`` (``folder:<path>``, ``file:<path>`` or ``api``) is what is applied and withdrawn as a whole;
+a name is unique.
 """
 
 from collections.abc import Iterable, Sequence
@@ -102,7 +103,7 @@ def _columns(one: Declared) -> dict[str, object]:
 
 
 def _declared(row: Sequence[Any]) -> Declared:
-    *own, hash_, applied_at, manifest = row
+    name, kind, origin, file, line, hash_, applied_at, manifest = row
     at = instant(applied_at)
     assert at is not None  # noqa: S101 - NOT NULL in the schema
-    return Declared(*own, manifest=parse(orjson.loads(manifest)), hash=hash_, applied_at=at)
+    return Declared(name, kind, origin, file, line, parse(orjson.loads(manifest)), hash_, at)

@@ -13,6 +13,13 @@ unmanaged                           what nobody expects in this source is report
 release                             the operator lets a held scan take effect
 advance 60s                         time passes; whoever is silent turns late
 full pass                           the periodic look at everything
+declare NAME {key: ..., status: ...}  what an expectation's spec says, in one line of YAML; a key may be a thing's name
+policy NAME {...} / pool NAME {...}   the same of policies and pools
+withdraw NAME                       it is declared no more
+forget web                          its adoption is
+operator maintenance web 60s why    on purpose, for a time; `operator clear web`
+ack web why / mute web 60s why / unmute web / accept web      the first open deviation of a thing, or `web:PATH`
+expected web                        what is expected of it, and who says so
 """
 
 import re
@@ -25,22 +32,28 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
+import yaml
+
 from daemon.api.answers import Refused
+from daemon.api.expecting import Expecting
 from daemon.api.intents import Intents
 from daemon.ingest import apply
 from daemon.reconcile.loop import Reconciler
 from daemon.scheduler import jobs
-from daemon.store import scans
+from daemon.store import adopted, declarations, deviations, expectations, scans
 from daemon.store.cursors import Cursor
 from daemon.store.database import Database
+from schemas import expected_queries as e
 from schemas import queries as q
+from schemas.base import content_hash
 from schemas.events import InventoryEvent, Trouble
+from schemas.operator import State
 from schemas.resources import Kind, Resource, SourceRef
 from tests.conftest import FakeClock
 from tests.support import events
 from tests.support.store import STREAM_MADE
 
-_KINDS = {"containers": "container", "volumes": "volume", "nodes": "node", "vms": "vm"}
+_KINDS = {"containers": "container", "volumes": "volume", "nodes": "node", "vms": "vm", "stacks": "stack"}
 _OWN = {"status", "health", "incarnation", "parent", "name"}
 
 
@@ -49,6 +62,7 @@ class Teller:
         self.database, self.clock = database, clock
         self.source = events.NAS
         self.reconciler = Reconciler(database, clock)
+        self.expecting = Expecting(database, clock, self.reconciler)
         self.intents = Intents(database, clock, None, self.reconciler)  # type: ignore[arg-type]
         self.things: dict[tuple[SourceRef, str], dict[str, str]] = {}
         self.published: dict[str, str] = {}
@@ -65,14 +79,27 @@ class Teller:
 
     async def do(self, line: str) -> list[str]:
         said = await self._line(line)
-        cycle = await self.reconciler.cycle()
+        await self.reconciler.tick()
+        cycles = [await self.reconciler.cycle()]
+        while not self.reconciler.is_idle:
+            cycles.append(await self.reconciler.cycle())
         told = said + await self.database.read(self._log) + await self.database.read(self._moved)
-        for transition, deviation in cycle.settled.transitions:
-            what = " ".join(filter(None, (deviation.type, self._short(deviation.key), deviation.path)))
-            by = f" ({deviation.resolved_by})" if deviation.resolved_by else ""
-            values = f": {deviation.expected!r} -> {deviation.actual!r}" if not deviation.resolved_by else ""
-            told.append(f"drift: {transition} {what}{values}{by}, {deviation.severity}")
+        for cycle in cycles:
+            told += [f"drift: {self._step(*step)}" for step in cycle.settled.transitions]
+            told += [f"quietly: {self._step(*step)}" for step in cycle.settled.quietly]
+            told += [f"now quiet: {self._what(one)}, {one.quiet}" for one in cycle.settled.recorded if one.quiet]
         return told
+
+    def _step(self, transition, deviation) -> str:
+        by = f" ({deviation.resolved_by})" if deviation.resolved_by else ""
+        values = f": {deviation.expected!r} -> {deviation.actual!r}" if not deviation.resolved_by else ""
+        listed = [self._short(key) for key in deviation.evidence.get("dependants", [])]
+        why = f", {deviation.quiet}" if deviation.quiet and not by else ""
+        below = f", with {' '.join(listed)}" if listed and not by else ""
+        return f"{transition} {self._what(deviation)}{values}{by}, {deviation.severity}{why}{below}"
+
+    def _what(self, deviation) -> str:
+        return " ".join(filter(None, (deviation.type, self._short(deviation.key), deviation.path)))
 
     async def _line(self, line: str) -> list[str]:
         if found := re.fullmatch(r"(\d+)s ago: (.+)", line):
@@ -81,6 +108,8 @@ class Teller:
                 return await self._line(found[2])
             finally:
                 self._ago = timedelta()
+        if line.startswith("forget "):
+            return await self._forget_adoption(line.removeprefix("forget "))
         if found := re.fullmatch(r"(\S+) is (.+)", line):
             self._thing(found[1]).update(_pairs(found[2]))
             return []
@@ -149,11 +178,100 @@ class Teller:
         self.reconciler._marks.everything = True
         return []
 
+    async def _declare(self, rest: str) -> list[str]:
+        return await self._put("Expectation", rest)
+
+    async def _policy(self, rest: str) -> list[str]:
+        return await self._put("Policy", rest)
+
+    async def _pool(self, rest: str) -> list[str]:
+        return await self._put("ResourcePool", rest)
+
+    async def _put(self, kind: str, rest: str) -> list[str]:
+        name, _, text = rest.partition(" ")
+        spec = yaml.safe_load(text)
+        if "key" in spec:
+            spec["key"] = self._key(spec["key"])
+        said = {"apiVersion": "homelab.ai/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+        one = declarations.Declared(
+            f"{kind}/{name}", kind, "file:story", f"{name}.yaml", 1, declarations.parse(said), content_hash(said),
+            self.clock.now(),
+        )  # fmt: skip
+        await self.database.write(lambda con: declarations.put(con, [one]))
+        self.reconciler.mark(everything=True)
+        return []
+
+    async def _withdraw(self, rest: str) -> list[str]:
+        names = [f"{kind}/{rest}" for kind in ("Expectation", "Policy", "ResourcePool")]
+        gone = await self.database.write(partial(declarations.delete, names=names))
+        self.reconciler.mark(everything=True)
+        return [f"withdrawn: {name}" for name in gone]
+
+    async def _forget_adoption(self, rest: str) -> list[str]:
+        gone = await self.database.write(partial(adopted.delete, wanted=[self._key(rest)]))
+        self.reconciler.mark(keys=gone)
+        return [f"forgotten: {self._short(key)}" for key in gone]
+
+    async def _operator(self, rest: str) -> list[str]:
+        state, target, *words = rest.split()
+        until, reason = self._until(words)
+        target = target if "/" in target else self._key(target)
+        query = e.OperatorStateQuery(
+            target=target, state=None if state == "clear" else State(state), until_at=until, reason=reason, by="jo"
+        )
+        try:
+            await self.expecting.operator_state(query)
+        except Refused as refused:
+            return [f"refused: {refused}"]
+        return []
+
+    async def _ack(self, rest: str) -> list[str]:
+        return await self._act("ack", rest)
+
+    async def _mute(self, rest: str) -> list[str]:
+        return await self._act("mute", rest)
+
+    async def _unmute(self, rest: str) -> list[str]:
+        return await self._act("unmute", rest)
+
+    async def _accept(self, rest: str) -> list[str]:
+        return await self._act("accept", rest)
+
+    async def _act(self, act: str, rest: str) -> list[str]:
+        thing, *words = rest.split()
+        until, reason = self._until(words)
+        name, _, path = thing.partition(":")
+        found = await self.database.read(lambda con: deviations.still_open(con, [self._key(name)]))
+        one = next(each for each in found if path in ("", each.path))
+        query = e.DeviationActQuery(id=one.id[:12], act=act, until_at=until, reason=reason, by="jo")
+        try:
+            answer = await self.expecting.deviation_act(query)
+        except Refused as refused:
+            return [f"refused: {refused}"]
+        return [f"quiet: {answer.deviation.quiet}"] if answer.deviation.quiet else []
+
+    def _until(self, words: list[str]):
+        if words and re.fullmatch(r"\d+s", words[0]):
+            return self.clock.now() + timedelta(seconds=int(words[0][:-1])), " ".join(words[1:])
+        return None, " ".join(words)
+
+    async def _expected(self, rest: str) -> list[str]:
+        found = await self.database.read(lambda con: expectations.fetch(con, [self._key(rest)]))
+        told = []
+        for one in found.values():
+            told += [f"{path} = {field.value!r} ({field.owner})" for path, field in one.fields.items()]
+            told += [f"ignored: {path}" for path in one.ignore] + [f"contradiction: {c}" for c in one.contradictions]
+            told += [f"{one.presence}, {one.criticality}, {one.remediation}" + ", never_auto" * one.never_auto]
+        return told or ["nothing"]
+
     # --- how it is done -------------------------------------------------------------------------------------------
 
     @property
     def _at(self):
         return self.clock.now() - self._ago
+
+    def _key(self, name: str) -> str:
+        return name if "/" in name else self._resource(name, self._thing(name)["scope"]).key
 
     def _thing(self, name: str) -> dict[str, str]:
         return self.things.setdefault((self.source, name), {"scope": "containers"})
@@ -183,13 +301,14 @@ class Teller:
 
     def _log(self, con) -> list[str]:
         found = con.execute(
-            "SELECT seq, side, op, key, status, presence, changed FROM state_log WHERE seq > ? ORDER BY seq",
+            "SELECT seq, side, op, key, status, presence, changed, cause FROM state_log WHERE seq > ? ORDER BY seq",
             [self._seq],
         ).fetchall()
         self._seq = found[-1][0] if found else self._seq
         return [
             f"log: {op} {self._short(key)} ({status}, {presence}){' ' * bool(changed)}{', '.join(changed)}"
-            for _, side, op, key, status, presence, changed in found if side == "actual"
+            if side == "actual" else f"expected: {op} {self._short(key)}, {cause}"
+            for _, side, op, key, status, presence, changed, cause in found if op != "adopted"
         ]  # fmt: skip
 
     def _moved(self, con) -> list[str]:

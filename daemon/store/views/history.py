@@ -70,9 +70,9 @@ def _event(row: Sequence[object]) -> EventRow:
 def found_deviations(
     con: Connection, query: DeviationsQuery, severities: Sequence[str], *, limit: int
 ) -> list[Deviation]:
-    """Worst first, then oldest first.  The cursor is how many were passed."""
+    """Worst first, then oldest first; quiet ones last.  The cursor is how many were passed."""
     term, parameters = _deviation_term(query, severities)
-    tail = f"ORDER BY resolved_at IS NOT NULL, {_ORDER}, detected_at, id LIMIT ? OFFSET ?"
+    tail = f"ORDER BY resolved_at IS NOT NULL, quiet <> '', {_ORDER}, detected_at, id LIMIT ? OFFSET ?"
     return deviations.find(con, term, [*parameters, limit, int(query.cursor or 0)], tail=tail)
 
 
@@ -83,16 +83,22 @@ def count_deviations(con: Connection, query: DeviationsQuery, severities: Sequen
 
 
 def open_by_severity(con: Connection) -> dict[str, int]:
+    """How many are open and not quiet."""
     found = con.execute(
-        "SELECT severity, count(*) FROM deviations WHERE resolved_at IS NULL GROUP BY severity"
+        "SELECT severity, count(*) FROM deviations WHERE resolved_at IS NULL AND quiet = '' GROUP BY severity"
     ).fetchall()
     counts = dict(found)
     return {severity: counts.get(severity, 0) for severity in ("critical", "high", "medium", "low")}
 
 
 def _deviation_term(query: DeviationsQuery, severities: Sequence[str]) -> tuple[str, list[object]]:
-    terms = ["true"] if query.history else ["resolved_at IS NULL"]
+    terms = ["true"] if query.history or query.id is not None else ["resolved_at IS NULL"]
     parameters: list[object] = []
+    if query.id is not None:
+        terms.append("starts_with(id, ?)")
+        parameters.append(query.id)
+    if not query.quiet:
+        terms.append("quiet = ''")
     for part, value in enumerate((query.provider, query.source, query.kind), start=1):
         if value is not None:
             terms.append(f"split_part(key, '/', {part}) = ?")

@@ -49,13 +49,9 @@ def condition(selector: Selector, *, include_gone: bool = False) -> Condition:
         value = getattr(selector, name)
         if value is not None:
             made.add(f"{name} = ?", str(value))
-    if selector.source is not None:
-        provider, slash, source = selector.source.rpartition("/")
-        made.add("source = ?", source)
-        if slash:
-            made.add("provider = ?", provider)
     if selector.keys:
         made.add(f"key IN {rows.IN_TEXTS}", rows.texts(selector.keys))
+    _add_place(made, selector)
     if selector.name is not None:
         made.add("regexp_full_match(name, ?, 's')", globs.regex(selector.name))
     for label in selector.label:
@@ -64,11 +60,6 @@ def condition(selector: Selector, *, include_gone: bool = False) -> Condition:
             made.add("labels[?] = ?", name, value)
         else:
             made.add("list_contains(map_keys(labels), ?)", name)
-    if selector.pool is not None:
-        made.add(
-            "key IN (SELECT key FROM memberships_ WHERE path = ? OR starts_with(path, ?))",
-            selector.pool, selector.pool.rstrip("/") + "/",
-        )  # fmt: skip
     if selector.presence is not None:
         made.add("presence = ?", str(selector.presence), derived=True)
     elif not include_gone:
@@ -76,6 +67,17 @@ def condition(selector: Selector, *, include_gone: bool = False) -> Condition:
     if isinstance(selector, ResourcesQuery):
         _add_search(made, selector)
     return made
+
+
+def _add_place(made: Condition, selector: Selector) -> None:
+    if selector.source is not None:
+        provider, slash, source = selector.source.rpartition("/")
+        made.add("source = ?", source)
+        if slash:
+            made.add("provider = ?", provider)
+    if selector.pool is not None:
+        below = selector.pool.rstrip("/") + "/"
+        made.add("key IN (SELECT key FROM memberships_ WHERE path = ? OR starts_with(path, ?))", selector.pool, below)
 
 
 def _add_search(made: Condition, query: ResourcesQuery) -> None:
@@ -112,6 +114,26 @@ def keys(con: Connection, chosen: Condition, *, after: str | None = None, limit:
         [*chosen.parameters, after or "", limit],
     ).fetchall()
     return [key for (key,) in found]
+
+
+_AT_ONCE = 100
+
+
+def meant(con: Connection, selectors: Sequence[Selector]) -> dict[str, list[int]]:
+    """Return key -> the places in ``selectors`` of those that mean it: many of them in one look at the table."""
+    found: dict[str, list[int]] = {}
+    for first in range(0, len(selectors), _AT_ONCE):
+        chosen = [condition(one) for one in selectors[first : first + _AT_ONCE]]
+        cases = [f"CASE WHEN {one.sql} THEN {first + place} END" for place, one in enumerate(chosen)]
+        table = "resources" if any(one.derived for one in chosen) else "inventory_"
+        rows_found = con.execute(
+            f"SELECT key, place FROM (SELECT key, unnest([{', '.join(cases)}]) AS place FROM {table})"
+            " WHERE place IS NOT NULL",
+            [parameter for one in chosen for parameter in one.parameters],
+        ).fetchall()
+        for key, place in rows_found:
+            found.setdefault(key, []).append(place)
+    return found
 
 
 def fetch(con: Connection, wanted: Sequence[str], columns: Sequence[str] = ALL) -> list[dict[str, Any]]:

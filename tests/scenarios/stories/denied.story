@@ -9,8 +9,10 @@
 > fail containers unauthorized "needs the group docker"
   log: source_lost docker/nas (failed, present) status
   presence: web present -> ineligible
+  drift: opened unreachable docker/nas: 'read' -> 'denied', high, with web
 > full pass
 > advance 900s
 > scan containers: web
   log: source_recovered docker/nas (ok, present) status
   presence: web ineligible -> present
+  drift: resolved unreachable docker/nas (self), high

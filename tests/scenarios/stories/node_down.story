@@ -22,7 +22,7 @@
   log: changed pve1 (stopped, present) status
   presence: vm100 present -> unknown
   presence: vm101 present -> unknown
-  drift: opened stopped pve1 status: 'running' -> 'stopped', high
+  drift: opened stopped pve1 status: 'running' -> 'stopped', high, with vm100 vm101
 > observe vm100 status=stopped
   log: changed vm100 (stopped, present) status
 > advance 60s

@@ -20,6 +20,7 @@
   log: source_lost docker/nas (degraded, present) status
   presence: db present -> unknown
   presence: web present -> unknown
+  drift: opened unreachable docker/nas: 'read' -> 'failed', high, with db web
 > fail volumes unreachable "no engine"
   presence: data present -> unknown
 > full pass
@@ -37,3 +38,4 @@
 > scan volumes: data
   log: source_recovered docker/nas (ok, present) status
   presence: data unknown -> present
+  drift: resolved unreachable docker/nas (self), high

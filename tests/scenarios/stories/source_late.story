@@ -9,7 +9,9 @@
 > advance 5s
   log: source_lost docker/nas (late, present) status
   presence: web present -> unknown
+  drift: opened unreachable docker/nas: 'read' -> 'late', high, with web
 > advance 600s
 > scan containers: web
   log: source_recovered docker/nas (ok, present) status
   presence: web unknown -> present
+  drift: resolved unreachable docker/nas (self), high

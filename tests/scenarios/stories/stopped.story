@@ -21,4 +21,4 @@
   adopted: web, as before
 > observe web status=stopped
   log: changed web (stopped, present) status
-  drift: opened stopped web status: 'running' -> 'stopped', high
+  drift: reopened stopped web status: 'running' -> 'stopped', high

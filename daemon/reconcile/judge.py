@@ -1,0 +1,193 @@
+"""What a cycle makes of what it sees: what is expected, what differs, and what becomes of open deviations.  Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from daemon.reconcile import resolve, standing
+from daemon.reconcile.actual import Actual
+from daemon.reconcile.diff import diff, is_unsettled
+from daemon.reconcile.settle import Circumstances, Evidence, Settled, settle
+from daemon.reconcile.severity import severity
+from daemon.reconcile.sight import Sight
+from daemon.reconcile.standing import Standing
+from daemon.store.actuals import Blind, Held
+from daemon.store.declarations import Declared
+from schemas.deviations import DeviationType, Difference
+from schemas.expectations import Criticality, Expectation, ExpectedPresence
+from schemas.manifests import PolicySpec
+from schemas.resources import Kind
+
+CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
+"""When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expecting:
+    """A key's expectation that is new, other than before, or (``after`` is None) no more; ``cause`` says by whom."""
+
+    key: str
+    op: str
+    after: Expectation | None
+    before: Expectation | None
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one cycle is to write."""
+
+    judged: int
+    unknown: int
+    expecting: tuple[Expecting, ...]
+    settled: Settled
+
+
+@dataclass(slots=True)
+class _Case:
+    """One key with all that is said of it."""
+
+    actual: Actual
+    held: Standing
+    expected: Expectation | None
+    policies: list[PolicySpec]
+    declared: list[Declared]
+
+
+def judge(sight: Sight, *, now: datetime) -> Judged:
+    cases = {key: _case(sight, actual, now) for key, actual in sorted(sight.actuals.items())}
+    found: list[Difference] = []
+    judged: set[str] = set()
+    for key, case in cases.items():
+        differences = diff(
+            case.expected, case.actual, now=now, offline=case.held.offline,
+            unmanaged=key in sight.unmanaged and not case.held.retired,
+            rules=[rule for policy in case.policies for rule in policy.severities],
+        )  # fmt: skip
+        if differences is not None:
+            judged.add(key)
+            found += differences
+    sources = dict(_sources(sight, now))
+    found += [one for one, _ in sources.values()]
+    settled = settle(
+        found, sight.still_open,
+        judged=judged | {one.key for one in sight.still_open if one.key.count("/") == 1} | {key for key, _ in sources},
+        expected={key: case.expected for key, case in cases.items() if case.expected is not None},
+        evidence={key: _evidence(case.actual) for key, case in cases.items()}
+        | {key: proof for (key, _), (_, proof) in sources.items()},
+        now=now, around=_around(sight, cases, now),
+    )  # fmt: skip
+    expecting = [one for case in cases.values() if (one := _expecting(sight, case)) is not None]
+    return Judged(len(judged), len(cases) - len(judged), tuple(expecting), settled)
+
+
+def _case(sight: Sight, actual: Actual, now: datetime) -> _Case:
+    places = None if sight.meant is None else sight.meant.get(actual.key, ())
+    declared = sight.index.of(actual, places)
+    policies = sight.index.policies_of(actual)
+    said = standing.meaning(sight.states, actual.key, actual.pools)
+    windows = [window for policy in policies for window in policy.maintenance]
+    held = standing.standing(said, windows, now=now) if said or windows else standing.NOTHING
+    expected = resolve.resolve(
+        actual.key, declared, sight.adopted.get(actual.key), policies=policies, held=held, now=now
+    )
+    before = sight.before.get(actual.key)
+    if expected is not None and before is not None and _is_same(expected, before):
+        expected = before
+    return _Case(actual, held, expected, policies, declared)
+
+
+def _is_same(one: Expectation, other: Expectation) -> bool:
+    return one.model_copy(update={"since": other.since}) == other
+
+
+def _around(sight: Sight, cases: dict[str, _Case], now: datetime) -> Circumstances:
+    quiet = {key: case.held.quiet for key, case in cases.items() if case.held.quiet}
+    by_operator = {key for key, case in cases.items() if case.held.retired or case.held.offline}
+    for key in {one.key for one in sight.still_open} | {one.source for one in sight.blind}:
+        if key not in cases:
+            held = standing.standing(standing.meaning(sight.states, key, ()), (), now=now)
+            if held.quiet:
+                quiet[key] = held.quiet
+            if held.retired or held.offline:
+                by_operator.add(key)
+    dependants: dict[str, list[str]] = {one.source: list(one.keys) for one in sight.blind}
+    for key, case in cases.items():
+        if case.expected is not None and case.expected.presence is ExpectedPresence.PRESENT:
+            parent = sight.parents.get(key)
+            if parent in cases and Kind(cases[parent].actual.part.kind) in CARRIERS:
+                dependants.setdefault(parent, []).append(key)
+    return Circumstances(
+        recent=sight.recent, unsettled={key for key, case in cases.items() if is_unsettled(case.actual)},
+        quiet=quiet, parents=sight.parents, dependants=dependants, by_operator=by_operator, looked_at=cases.keys(),
+    )  # fmt: skip
+
+
+def _evidence(actual: Actual) -> Evidence:
+    observed_at = actual.observed_at.isoformat() if actual.observed_at else None
+    return {"scan": actual.scan, "observed_at": observed_at, "presence": str(actual.presence)}
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+def _sources(sight: Sight, now: datetime) -> Iterator[tuple[tuple[str, str], tuple[Difference, Evidence]]]:
+    """Yield (source, type) -> what is wrong with a source itself, and the proof."""
+    for scope in sight.held:
+        one = _mass_absence(scope)
+        yield (one.key, f"{one.type} {scope.scope}"), (one, {"scan": scope.scan, "scope": scope.scope})
+    for blind in sight.blind:
+        held = standing.standing(standing.meaning(sight.states, blind.source, ()), (), now=now)
+        if not (held.offline or held.retired):
+            yield (blind.source, DeviationType.UNREACHABLE), (_unreachable(blind), _proof(blind))
+
+
+def _mass_absence(scope: Held) -> Difference:
+    return Difference(
+        key=f"{scope.provider}/{scope.source}", type=DeviationType.MASS_ABSENCE, path=scope.scope,
+        expected=scope.resources, actual=scope.resources - scope.missing,
+        severity=severity(DeviationType.MASS_ABSENCE, Criticality.MEDIUM),
+    )  # fmt: skip
+
+
+def _unreachable(blind: Blind) -> Difference:
+    return Difference(
+        key=blind.source, type=DeviationType.UNREACHABLE, expected="read", actual=blind.status,
+        severity=severity(DeviationType.UNREACHABLE, Criticality.MEDIUM),
+    )  # fmt: skip
+
+
+def _proof(blind: Blind) -> dict[str, JsonValue]:
+    return {"detail": blind.detail, "scopes": list(blind.scopes), "expected": blind.count}
+
+
+# --- what is expected now, and by whom -------------------------------------------------------------------------------
+
+
+def _expecting(sight: Sight, case: _Case) -> Expecting | None:
+    key, after = case.actual.key, case.expected
+    before = sight.before.get(key)
+    if after is before:
+        return None
+    if after is None:
+        assert before is not None  # noqa: S101 - they are not the same
+        return Expecting(key, "withdrawn", None, before, case.held.retired or _withdrawn(before, case.actual))
+    adopted = sight.adopted.get(key)
+    is_adopted = adopted is not None and (before is None or adopted.adopted_at > before.since)
+    op = "adopted" if is_adopted else "declared" if before is None else "changed"
+    return Expecting(key, op, after, before, "adopt" if is_adopted else _cause(case, after))
+
+
+def _withdrawn(before: Expectation, actual: Actual) -> str:
+    if before.file is not None:
+        return f"no longer declared: {before.file}, {actual.presence}"
+    return "adoption withdrawn"
+
+
+def _cause(case: _Case, after: Expectation) -> str:
+    if after.never_auto:
+        return "operator: never_auto"
+    places = list(dict.fromkeys(one.place for one in case.declared))
+    return ", ".join(places[:3]) if places else "withdrawn: what was adopted holds again"

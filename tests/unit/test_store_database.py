@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import sys
 import threading
 
@@ -222,3 +223,14 @@ async def test_a_file_that_cannot_be_opened_anew_is_tried_with_the_next_write(tm
 
         await database.write(lambda con: con.execute("INSERT INTO outbox_ VALUES ('1', 's', 'p')"))
         assert await database.read(lambda con: con.execute("SELECT count(*) FROM outbox_").fetchone()) == (1,)
+
+
+def test_a_store_that_was_killed_right_after_its_first_start_opens_again(tmp_path, clock):
+    database = Database(tmp_path / "homelab.duckdb", clock)
+    for suffix in ("", ".wal"):
+        shutil.copyfile(tmp_path / f"homelab.duckdb{suffix}", tmp_path / f"copy.duckdb{suffix}")
+    database.close()
+
+    again = Database(tmp_path / "copy.duckdb", clock)
+    assert again.transact(lambda con: con.execute("SELECT count(*) FROM expectations").fetchone()) == (0,)
+    again.close()

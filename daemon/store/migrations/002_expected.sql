@@ -37,7 +37,9 @@ ALTER TABLE expectations ADD COLUMN owner VARCHAR DEFAULT '';
 ALTER TABLE expectations ADD COLUMN cost_center VARCHAR DEFAULT '';
 ALTER TABLE expectations ADD COLUMN max_backup_age_seconds DOUBLE;
 ALTER TABLE expectations ADD COLUMN never_auto BOOLEAN DEFAULT false;
-ALTER TABLE expectations ADD COLUMN contradictions VARCHAR[] DEFAULT [];
+-- No DEFAULT that is computed (a list, a map): DuckDB 1.5 cannot replay such an ALTER from the WAL, nor open the file then.
+ALTER TABLE expectations ADD COLUMN contradictions VARCHAR[];
+UPDATE expectations SET contradictions = [];
 
 ALTER TABLE deviations ADD COLUMN acknowledged_at TIMESTAMPTZ;
 ALTER TABLE deviations ADD COLUMN acknowledged_by VARCHAR;

@@ -1,19 +1,16 @@
 """Answers to those who declare what should be, and who withdraw it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
 
 from daemon.api.answers import Refused
 from daemon.reconcile import declaring
 from daemon.reconcile.folders import Folders
 from daemon.reconcile.loop import Reconciler
 from daemon.runtime.clock import Clock
-from daemon.store.database import Connection, Database, StoreUnavailable
+from daemon.store.database import Database, StoreUnavailable
 from schemas import expected_queries as e
 
-T = TypeVar("T")
 SHOWN = 1000
 _ORDER = ("created", "changed", "withdrawn", "unchanged")
 
@@ -27,8 +24,10 @@ class Applying:
 
     async def expect_apply(self, query: e.ExpectApplyQuery) -> e.ExpectApplyAnswer:
         now = self.clock.now()
-        work = partial(declaring.apply, query=query, now=now)
-        made = await (self.database.read(work) if query.dry_run else self._write(work))
+        try:
+            made = await declaring.apply(self.database, query, now)
+        except StoreUnavailable as error:
+            raise Refused("unavailable", f"nothing was changed: {error}") from error
         if not (query.dry_run or made.faults) and made.changes:
             self.reconciler.mark(everything=True)
         told = sorted(made.applied, key=lambda one: _ORDER.index(one.change))
@@ -44,13 +43,10 @@ class Applying:
             raise Refused("bad_query", "say what to withdraw: names of declarations, or keys whose adoption to forget")
         now = self.clock.now()
         work = partial(declaring.withdraw, names=query.names, keys=query.keys, dry_run=query.dry_run)
-        withdrawn, unknown = await (self.database.read(work) if query.dry_run else self._write(work))
+        try:
+            withdrawn, unknown = await (self.database.read(work) if query.dry_run else self.database.write(work))
+        except StoreUnavailable as error:
+            raise Refused("unavailable", f"nothing was changed: {error}") from error
         if withdrawn and not query.dry_run:
             self.reconciler.mark(everything=True)
         return e.ExpectWithdrawAnswer(as_of=now, withdrawn=tuple(withdrawn), unknown=tuple(unknown))
-
-    async def _write(self, work: Callable[[Connection], T]) -> T:
-        try:
-            return await self.database.write(work)
-        except StoreUnavailable as error:
-            raise Refused("unavailable", f"nothing was changed: {error}") from error

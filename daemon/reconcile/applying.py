@@ -7,7 +7,7 @@ such a fault; what follows by selector is judged by what the selectors mean now.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Literal
 
 from pydantic import JsonValue
@@ -23,6 +23,7 @@ from schemas.selectors import Selector
 
 FOLDER = "folder:"
 """What the origin of a watched folder begins with."""
+MAX_WARNINGS = 100
 Names = tuple[str, ...]
 New = Sequence[tuple[Declared, Document]]
 Change = Literal["created", "changed", "unchanged", "withdrawn"]
@@ -111,7 +112,7 @@ def plan(
     made.faults += _contradictions(after, changed, documents, matching)
     made.faults += _doubled_pools(after, changed, documents)
     made.faults += _circling_pools(after, changed, documents)
-    made.warnings += _idle(new, matching, known)
+    made.warnings += islice(_idle(new, matching, known), MAX_WARNINGS)
     return made
 
 
@@ -207,7 +208,7 @@ def _contradictions(
                 if pair[0] in changed or pair[1] in changed:
                     example.setdefault(pair, key)
     for (one, other), key in example.items():
-        if one not in documents or (other in documents and _is_before(documents[other], documents[one])):
+        if one not in documents or (other in documents and _is_before(documents[one], documents[other])):
             one, other = other, one  # noqa: PLW2901 - told at what is applied now, and there at the later
         yield from _disagreeing(after[one], after[other], documents, key)
 

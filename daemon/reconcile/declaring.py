@@ -1,13 +1,15 @@
 """Applying and withdrawing in one transaction: all of it or nothing."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from daemon.reconcile import applying
 from daemon.reconcile.applying import Plan
 from daemon.reconcile.manifests import KINDS
 from daemon.store import adopted, declarations, memberships
-from daemon.store.database import Connection
+from daemon.store.database import Connection, Database
 from daemon.store.views import resources
 from schemas.expected_queries import ExpectApplyQuery
 from schemas.manifests import ExpectationManifest, PoolManifest
@@ -17,23 +19,52 @@ EVERY = 10_000_000
 POOL = "ResourcePool/"
 
 
-def apply(con: Connection, query: ExpectApplyQuery, now: datetime) -> Plan:
-    """Plan, and unless it is a dry run or there are faults, do it."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan, and what was declared when it was made."""
+
+    plan: Plan
+    stands_on: tuple[int, int]
+
+
+async def apply(database: Database, query: ExpectApplyQuery, now: datetime) -> Plan:
+    """Plan, and unless it is a dry run or there are faults, do it.
+
+    Planning many documents takes seconds and is a reader's work; the writer only looks whether the plan still stands.
+    """
+    while True:
+        prepared = await database.read(partial(prepare, query=query, now=now))
+        made = prepared.plan
+        if query.dry_run or made.faults or not (made.put or made.withdrawn):
+            return made
+        if await database.write(partial(carry_out, prepared=prepared)):
+            return made
+
+
+def prepare(con: Connection, query: ExpectApplyQuery, now: datetime) -> Prepared:
+    stands_on = declarations.fingerprint(con)
     new, faults = applying.read(query.documents, query.origin, now)
     if faults:
-        return Plan(faults=faults)
+        return Prepared(Plan(faults=faults), stands_on)
     current = {one.name: one for one in declarations.fetch(con)}
     everything = {**current, **{declared.name: declared for declared, _ in new}}
     made = applying.plan(
         current, new, origin=query.origin, prune=query.prune,
         matching=matching(con, everything.values()), known=_known(con, [declared for declared, _ in new]),
     )  # fmt: skip
-    if not (made.faults or query.dry_run):
-        declarations.delete(con, made.withdrawn)
-        declarations.put(con, made.put)
-        if any(name.startswith(POOL) for name in (*made.withdrawn, *(one.name for one in made.put))):
-            memberships.refresh(con, None)
-    return made
+    return Prepared(made, stands_on)
+
+
+def carry_out(con: Connection, prepared: Prepared) -> bool:
+    """Do it, in one transaction; False, and nothing is done, where something else is declared by now."""
+    if declarations.fingerprint(con) != prepared.stands_on:
+        return False
+    made = prepared.plan
+    declarations.delete(con, made.withdrawn)
+    declarations.put(con, made.put)
+    if any(name.startswith(POOL) for name in (*made.withdrawn, *(one.name for one in made.put))):
+        memberships.refresh(con, None)
+    return True
 
 
 def matching(con: Connection, declared: Iterable[declarations.Declared]) -> dict[str, list[str]]:

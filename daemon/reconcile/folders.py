@@ -18,7 +18,7 @@ from typing import NoReturn
 import structlog
 
 from daemon.reconcile import declaring, manifests
-from daemon.reconcile.applying import FOLDER, Plan
+from daemon.reconcile.applying import FOLDER
 from daemon.reconcile.loop import Reconciler
 from daemon.runtime.clock import Clock
 from daemon.store import declarations
@@ -109,7 +109,7 @@ class Folders:
 
     async def _declare(self, one: Watched) -> tuple[Fault, ...]:
         query = ExpectApplyQuery(documents=one.documents, origin=one.origin, prune=True)
-        made: Plan = await self.database.write(partial(declaring.apply, query=query, now=self.clock.now()))
+        made = await declaring.apply(self.database, query, self.clock.now())
         if made.faults:
             return tuple(made.faults)
         if made.changes:

@@ -24,7 +24,7 @@ from schemas.resources import BadKey, Key
 from schemas.selectors import BadSelector, Selector
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Of one file.  10 MB take 4 s and 150 MB of memory (`tests/unit/test_manifests.py`)."""
+"""Of one file.  10 MB in 20 000 documents take 8 s and 150 MB of memory; in 100 documents half a second."""
 MAX_FAULTS = 100
 SUFFIXES = frozenset({".yaml", ".yml"})
 KINDS: dict[str, type[ExpectationManifest | PoolManifest | PolicyManifest]] = {

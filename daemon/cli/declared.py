@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from rich.text import Text
 
 from daemon.api.answers import Answers
-from daemon.cli import pages, snapshots, tables, words
+from daemon.cli import folders, pages, tables, words
 from daemon.cli.exits import Failure
 from daemon.cli.tables import Column, Sheet
 from schemas import paths
@@ -191,4 +191,4 @@ def write(directory: Path, manifests: Sequence[tuple[str, dict[str, JsonValue]]]
     there = [directory / name for name, _ in manifests if (directory / name).exists()]
     if there and not force:
         raise Failure(f"{there[0]} is there already: --force writes over it")
-    snapshots.write(directory, tuple(manifests))
+    folders.write(directory, tuple(manifests))

@@ -4,7 +4,7 @@ An agent that gets "did you mean `provider`?" mends its call; one that gets a du
 because a mistyped argument was dropped, does not.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from inspect import cleandoc
 from typing import Any
 
@@ -17,7 +17,8 @@ from daemon.api import wire
 from daemon.api.answers import Refused
 
 NULL = {"type": "null"}
-_IDLE = frozenset({"default", "minimum", "maximum"})
+_TEXT = {"type": "string"}
+_IDLE = frozenset({"default", "minimum", "maximum", "format", "enum"})
 """What helps nobody who reads an answer."""
 
 
@@ -77,27 +78,32 @@ def _argument(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
 
 
 def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
-    """Shorten the schema of the answer: no titles, descriptions, defaults, bounds; "any JSON" is said by no schema.
+    """Shorten the schema of the answer: types and names alone; "any JSON" is said by no schema.
 
     Clients check each answer against it in Python: a reference per column of each row costs more than the question.
     """
-    short = _open(wire.bare(schema, describe=False))
-    if not isinstance(short, dict):
-        return {}
-    shared = short.get("$defs")
-    if isinstance(shared, dict):
-        shared.pop("JsonValue", None)
-    return short
+    named = schema.get("$defs")
+    shared = {name: wire.bare(part, describe=False) for name, part in named.items()} if isinstance(named, dict) else {}
+    inline: dict[str, JsonValue] = {
+        f"#/$defs/{name}": {**_TEXT} for name, part in shared.items() if _open(part, {}) == _TEXT
+    }
+    inline["#/$defs/JsonValue"] = {}
+    short = _open(wire.bare({name: part for name, part in schema.items() if name != "$defs"}, describe=False), inline)
+    rest = {name: _open(part, inline) for name, part in shared.items() if f"#/$defs/{name}" not in inline}
+    return (short if isinstance(short, dict) else {}) | ({"$defs": rest} if rest else {})
 
 
-def _open(schema: JsonValue) -> JsonValue:
+def _open(schema: JsonValue, inline: Mapping[str, JsonValue]) -> JsonValue:
+    """``inline`` are references to what is text and no more, or anything: it stands in their place."""
     if isinstance(schema, list):
-        return [_open(part) for part in schema]
+        return [_open(part, inline) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    if schema.get("$ref") == "#/$defs/JsonValue":
-        return {}
-    opened = {name: _open_all(part) if name == "properties" else _open(part) for name, part in schema.items()}
+    if schema.get("$ref") in inline:
+        return inline[str(schema["$ref"])]
+    opened = {
+        name: _open_all(part, inline) if name == "properties" else _open(part, inline) for name, part in schema.items()
+    }
     opened = {name: part for name, part in opened.items() if name not in _IDLE}
     match opened.get("anyOf"):
         case [dict(one), {"type": "null"}] if isinstance(one.get("type"), str):
@@ -106,6 +112,8 @@ def _open(schema: JsonValue) -> JsonValue:
     return {name: part for name, part in opened.items() if part != {} or name != "additionalProperties"}
 
 
-def _open_all(properties: JsonValue) -> JsonValue:
+def _open_all(properties: JsonValue, inline: Mapping[str, JsonValue]) -> JsonValue:
     """Open the schema of each; a property may bear any name."""
-    return {name: _open(part) for name, part in properties.items()} if isinstance(properties, dict) else properties
+    if not isinstance(properties, dict):
+        return properties
+    return {name: _open(part, inline) for name, part in properties.items()}

@@ -6,7 +6,6 @@ from daemon.api.answers import Refused
 from daemon.api.pooling import Pooling
 from daemon.api.reading import Reading
 from daemon.reconcile import declaring
-from daemon.store import memberships
 from schemas.expected_queries import Document, ExpectApplyQuery, Place, PoolChangeQuery, PoolsQuery
 from schemas.manifests import API_VERSION
 from schemas.queries import ResourcesQuery
@@ -195,14 +194,12 @@ def document(name, line, **spec):
 async def test_manifests_become_pools_and_one_in_a_circle_is_a_fault(asked, store, clock):
     first = document("first", 1, path="/a", members=["name=web", "pool=/b"], properties={"rack": 1})
 
-    def applied(*documents):
-        query = ExpectApplyQuery(documents=documents)
-        return store.database.transact(lambda con: declaring.apply(con, query=query, now=clock.now()))
+    async def applied(*documents):
+        return await declaring.apply(store.database, ExpectApplyQuery(documents=documents), clock.now())
 
-    assert applied(first).faults == []
-    store.database.transact(lambda con: memberships.refresh(con, None))
+    assert (await applied(first)).faults == []
     assert await asked.members("/a") == {key("web")}
-    faults = applied(document("second", 11, path="/b/c", members=[{"pool": "/a"}])).faults
+    faults = (await applied(document("second", 11, path="/b/c", members=[{"pool": "/a"}]))).faults
     assert [*map(str, faults)] == ["lab.yaml:16: spec.members: the members depend on themselves: /a -> /b/c -> /a"]
     assert await asked.paths() == ["/a"]
 

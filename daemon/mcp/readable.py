@@ -18,6 +18,8 @@ from daemon.api.answers import Refused
 
 NULL = {"type": "null"}
 _TEXT = {"type": "string"}
+_TOLD: dict[str, JsonValue] = {"#/$defs/JsonValue": {}, "#/$defs/Provenance": {"type": "object"}}
+"""References whose schema is no news: anything; and what the server's instructions tell of every answer."""
 _IDLE = frozenset({"default", "minimum", "maximum", "format", "enum"})
 """What helps nobody who reads an answer."""
 
@@ -87,14 +89,14 @@ def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
     inline: dict[str, JsonValue] = {
         f"#/$defs/{name}": {**_TEXT} for name, part in shared.items() if _open(part, {}) == _TEXT
     }
-    inline["#/$defs/JsonValue"] = {}
+    inline |= _TOLD
     short = _open(wire.bare({name: part for name, part in schema.items() if name != "$defs"}, describe=False), inline)
     rest = {name: _open(part, inline) for name, part in shared.items() if f"#/$defs/{name}" not in inline}
     return (short if isinstance(short, dict) else {}) | ({"$defs": rest} if rest else {})
 
 
 def _open(schema: JsonValue, inline: Mapping[str, JsonValue]) -> JsonValue:
-    """``inline`` are references to what is text and no more, or anything: it stands in their place."""
+    """``inline`` are references to what is too little to have a name: it stands in their place."""
     if isinstance(schema, list):
         return [_open(part, inline) for part in schema]
     if not isinstance(schema, dict):

@@ -15,6 +15,7 @@ from schemas import queries as q
 
 READ = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 REFRESH = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+CREATE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
 JSON = "application/json"
 INSTRUCTIONS = """\
 The live and historical inventory of a homelab: what runs, what should, what differs. Begin with get_overview.
@@ -38,11 +39,15 @@ def build(answers: Answers, *, version: str, writes: bool, clock: Clock | None =
         readable.tool(tools.list_events, title="Changes", annotations=READ),
         readable.tool(tools.list_deviations, title="Deviations", annotations=READ),
         readable.tool(tools.query_resource_pools, title="Pools", annotations=READ),
+        readable.tool(tools.export_template, title="Template", annotations=READ),
         readable.tool(tools.get_metrics, title="Metrics", annotations=READ),
         readable.tool(tools.query_sql, title="SQL", annotations=READ),
     ]
     if writes:
-        offered.append(readable.tool(tools.refresh_source, title="Refresh", annotations=REFRESH))
+        offered += [
+            readable.tool(tools.create_snapshot, title="Take a snapshot", annotations=CREATE),
+            readable.tool(tools.refresh_source, title="Refresh", annotations=REFRESH),
+        ]
     server: MCPServer[Any] = MCPServer(
         "homelab", title="Homelab", version=version, instructions=INSTRUCTIONS, tools=offered
     )

@@ -178,6 +178,12 @@ class Tools:
             return whole(await self.answers.pools(query))
         return reply(await limits.page(self.answers.pools, query))
 
+    async def export_template(self, key: p.Key) -> Annotated[CallToolResult, e.TemplateAnswer]:
+        """A manifest with variables (`${name}`) made of a resource that is present, to expect another like it.
+        `confidence` (0 to 1) is computed from `facts`: days in sync, deviations, siblings alike. 0: never in sync.
+        """
+        return whole(await self.answers.template(e.TemplateQuery(key=key)))
+
     async def get_metrics(
         self,
         *,
@@ -215,6 +221,17 @@ class Tools:
         """
         query = q.SqlQuery(sql=sql, max_rows=max_rows, timeout_seconds=timeout_seconds)
         return whole(await self.answers.query(query))
+
+    async def create_snapshot(
+        self,
+        *,
+        name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", description="not in use yet")],
+        note: Annotated[str, Field(description="what it is for")] = "",
+    ) -> Annotated[CallToolResult, e.SnapshotChangeAnswer]:
+        """Name the whole inventory as it is now, to compare with later: before a change, say. Not a provider's
+        snapshot: it restores nothing.
+        """
+        return whole(await self.answers.snapshot_change(e.SnapshotChangeQuery(name=name, note=note, by="mcp")))
 
     async def refresh_source(
         self,

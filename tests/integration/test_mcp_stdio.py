@@ -19,7 +19,7 @@ COMMAND = (sys.executable, "-m", "tests.support.mcp_main")
 async def test_a_client_of_either_era_is_served_by_a_child(mode: str):
     parameters = StdioServerParameters(command=COMMAND[0], args=list(COMMAND[1:]), cwd=ROOT)
     async with Client(parameters, mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 10
+        assert "get_overview" in {tool.name for tool in (await client.list_tools()).tools}
         found = await client.call_tool("get_resource", {"key": KEY})
         assert found.structured_content["resource"]["name"] == "web"
         refused = await client.call_tool("get_resource", {"key": "nope"})

@@ -29,8 +29,11 @@ EXAMPLES = {
     "query_resource_pools": {"path": "/lab", "limit": 1},
     "get_metrics": {"key": KEY, "metric": "cpu_ratio"},
     "query_sql": {"sql": "select 1"},
+    "export_template": {"key": KEY},
+    "create_snapshot": {"name": "before", "note": "the upgrade"},
     "refresh_source": {"source": "local", "wait_seconds": 0},
 }
+WRITING = {"create_snapshot", "refresh_source"}
 
 
 @pytest.fixture
@@ -69,15 +72,15 @@ def said(result: CallToolResult) -> str:
 async def test_the_tools_are_these_and_say_what_they_do_to_the_world(agent: Agent):
     tools = await agent.list_tools()
     hints = {tool.name: tool.annotations.model_dump(by_alias=True, exclude_none=True) for tool in tools}
-    refresh = hints.pop("refresh_source")
-    assert refresh == READ_ONLY | {"readOnlyHint": False}
-    assert hints == dict.fromkeys(EXAMPLES.keys() - {"refresh_source"}, READ_ONLY)
+    assert hints.pop("refresh_source") == READ_ONLY | {"readOnlyHint": False}
+    assert hints.pop("create_snapshot") == READ_ONLY | {"readOnlyHint": False, "idempotentHint": False}
+    assert hints == dict.fromkeys(EXAMPLES.keys() - WRITING, READ_ONLY)
 
 
 async def test_a_read_only_server_has_no_tool_that_makes_the_daemon_act(fake: FakeAnswers):
     agent = Agent(server.build(fake, version="0.1.0", writes=False))
     tools = await agent.list_tools()
-    assert {tool.name for tool in tools} == EXAMPLES.keys() - {"refresh_source"}
+    assert {tool.name for tool in tools} == EXAMPLES.keys() - WRITING
     assert all(tool.annotations.read_only_hint for tool in tools)
     assert (await agent.call_tool("refresh_source", {})).is_error
 

@@ -208,8 +208,8 @@ def _contradictions(
                 if pair[0] in changed or pair[1] in changed:
                     example.setdefault(pair, key)
     for (one, other), key in example.items():
-        if one not in documents or (other in documents and _is_before(documents[one], documents[other])):
-            one, other = other, one  # noqa: PLW2901 - told at what is applied now, and there at the later
+        if one not in changed or (other in changed and _is_before(documents[one], documents[other])):
+            one, other = other, one  # noqa: PLW2901 - told at what is new, and of two at the later
         yield from _disagreeing(after[one], after[other], documents, key)
 
 

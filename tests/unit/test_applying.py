@@ -139,7 +139,7 @@ def test_two_that_agree_or_leave_open_what_the_other_says_may_stand_together(one
 
 def test_two_in_one_file_that_contradict_are_told_at_the_later():
     (told,) = Store().faults(*documents(expectation("zz", status="running"), expectation("aa", status="stopped")))
-    assert told.startswith("a.yaml:14: spec.status: Expectation/zz in a.yaml:7 says otherwise")
+    assert told.startswith("a.yaml:15: spec.status: Expectation/zz in a.yaml:7 says otherwise")
 
 
 def test_selectors_contradict_by_what_they_mean_now():

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from daemon.api.answers import Refused
 from daemon.reconcile.severity import at_least
 from daemon.runtime.clock import Clock
-from daemon.store import deviations, expectations
+from daemon.store import deviations, expectations, operator_states
 from daemon.store.database import Connection, Database
 from daemon.store.views import history, relations, resources, sources
 from schemas import queries as q
@@ -16,6 +16,7 @@ from schemas.resources import Key
 
 BYTES_FOR_ITEMS = 200_000
 """Of an answer; what does not fit goes to the next page."""
+_STATES = 20
 _RAW_SPAN = timedelta(hours=6)
 _5M_SPAN = timedelta(days=7)
 _RAW_STEP = timedelta(seconds=1)
@@ -54,16 +55,17 @@ class Reading:
 
 def _overview(con: Connection, query: q.OverviewQuery, now: datetime) -> q.OverviewAnswer:
     drawn_on = sources.provenance(con, None, None, now=now)
-    open_now = history.open_by_severity(con)
+    open_now, quiet = history.open_by_severity(con), history.quiet_by_reason(con)
     return q.OverviewAnswer(
-        as_of=now, sources=drawn_on, summary=summary(drawn_on, open_now), counts=sources.counts(con),
-        open_deviations=open_now,
-        worst=tuple(history.found_deviations(con, q.DeviationsQuery(), (), limit=10)),
+        as_of=now, sources=drawn_on, summary=summary(drawn_on, open_now, quiet), counts=sources.counts(con),
+        open_deviations=open_now, quiet=quiet, expected=len(expectations.keys(con)),
+        operator_states=tuple(operator_states.fetch(con, now=now)[:_STATES]),
+        worst=tuple(history.found_deviations(con, q.DeviationsQuery(quiet=False), (), limit=10)),
         recent=tuple(history.events(con, q.EventsQuery(), limit=query.changes)),
     )  # fmt: skip
 
 
-def summary(drawn_on: tuple[Provenance, ...], open_now: dict[str, int]) -> str:
+def summary(drawn_on: tuple[Provenance, ...], open_now: dict[str, int], quiet: dict[str, int]) -> str:
     """Is everything as it should be?  Pure, one or two sentences."""
     if not drawn_on:
         return "Nothing is watched yet."
@@ -74,6 +76,9 @@ def summary(drawn_on: tuple[Provenance, ...], open_now: dict[str, int]) -> str:
         first = f"{count} open deviation{'s' * (count > 1)}, the worst {worst}."
     else:
         first = "Nothing differs from what is expected."
+    if quiet:
+        why = ", ".join(f"{number} {reason}" for reason, number in quiet.items())
+        first = f"{first} Quiet for a reason: {why}."
     if unread:
         return f"{first} Not everything could be read: {', '.join(unread)}."
     return first

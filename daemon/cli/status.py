@@ -1,6 +1,7 @@
 """`homelab status`: one screen that says whether all is well.  ``picture`` is pure."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from rich.text import Text
 
@@ -10,6 +11,7 @@ from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOpti
 from daemon.cli.exits import told
 from daemon.cli.tables import Column, Sheet
 from schemas.deviations import Severity
+from schemas.operator import OperatorState
 from schemas.queries import (
     KindCount,
     OverviewAnswer,
@@ -20,6 +22,7 @@ from schemas.queries import (
     StatusQuery,
 )
 
+_FROM_OVERVIEW = {"summary", "counts", "open_deviations", "quiet", "expected", "operator_states", "worst"}
 Whole = tuple[StatusAnswer, OverviewAnswer, SourcesAnswer]
 _COUNTS = (
     Column("SOURCE"),
@@ -61,14 +64,18 @@ def together(whole: Whole) -> dict[str, object]:
     daemon, overview, watched = whole
     return {
         **daemon.model_dump(mode="json", exclude={"sources", "hint"}),
-        **overview.model_dump(mode="json", include={"summary", "counts", "open_deviations", "worst"}),
+        **overview.model_dump(mode="json", include=_FROM_OVERVIEW),
         "sources": [row.model_dump(mode="json") for row in watched.items],
     }
 
 
 def picture(whole: Whole, *, utc: bool = False) -> list[Text | Sheet | str]:
     daemon, overview, watched = whole
-    parts: list[Text | Sheet | str] = [Text(words.plain(overview.summary), style="bold"), "", *_daemon(daemon, utc=utc)]
+    parts: list[Text | Sheet | str] = [
+        Text(words.plain(overview.summary), style="bold"),
+        "",
+        *_daemon(daemon, overview, utc=utc),
+    ]
     parts += ["", *sources.pictures(watched, utc=utc)]
     if overview.counts:
         parts += ["", _counts(overview.counts)]
@@ -77,7 +84,7 @@ def picture(whole: Whole, *, utc: bool = False) -> list[Text | Sheet | str]:
     return parts
 
 
-def _daemon(daemon: StatusAnswer, *, utc: bool) -> list[Text | Sheet | str]:
+def _daemon(daemon: StatusAnswer, overview: OverviewAnswer, *, utc: bool) -> list[Text | Sheet | str]:
     up = words.utc(daemon.started_at) if utc else words.span(daemon.as_of - daemon.started_at)
     last = words.utc(daemon.last_message_at) if utc else words.ago(daemon.last_message_at, daemon.as_of)
     lag = f", {words.count(daemon.ingest_lag_messages, 'message')} behind" if daemon.ingest_lag_messages else ""
@@ -89,8 +96,12 @@ def _daemon(daemon: StatusAnswer, *, utc: bool) -> list[Text | Sheet | str]:
         _line("bus", f"{daemon.bus_url}{reconnects}"),
         _line("ingest", f"{daemon.ingest_state}{lag}, last message {last}{why}"),
         _line("store", store),
-        _line("drift", _open(daemon.open_deviations)),
+        _line("drift", _open(daemon.open_deviations, overview.quiet)),
     ]
+    if overview.expected:
+        lines.append(_line("expected", f"{words.count(overview.expected, 'resource')}: homelab expect list"))
+    lines += [_line("state", _on_purpose(one, daemon.as_of, utc=utc)) for one in overview.operator_states]
+    lines += [_line("fault", f"expectations not in force: {fault}") for fault in daemon.expectation_faults]
     if daemon.quarantined:
         refused = words.count(daemon.quarantined, "message")
         lines.append(_line("quarantine", f"{refused} could not be read: homelab sql 'from quarantine'"))
@@ -101,12 +112,18 @@ def _line(name: str, content: str) -> Text:
     return Text.assemble((f"{name:<11}", "dim"), tables.text(content))
 
 
-def _open(by_severity: dict[str, int]) -> str:
+def _open(by_severity: dict[str, int], quiet: dict[str, int]) -> str:
     known = [severity for severity in reversed(Severity) if by_severity.get(severity)]
+    silent = f" ({sum(quiet.values())} quiet)" if quiet else ""
     if not known:
-        return "ok: no open deviations"
+        return f"ok: no open deviations{silent}"
     told = ", ".join(f"{by_severity[severity]} {severity}" for severity in known)
-    return f"{words.count(sum(by_severity.values()), 'open deviation')}: {told}: homelab drift"
+    return f"{words.count(sum(by_severity.values()), 'open deviation')}: {told}{silent}: homelab drift"
+
+
+def _on_purpose(one: OperatorState, now: datetime, *, utc: bool) -> str:
+    until = "" if one.until_at is None else f" until {words.utc(one.until_at) if utc else words.ago(one.until_at, now)}"
+    return f"{one.state} {one.target}{until}" + (f": {one.reason}" if one.reason else "")
 
 
 def _counts(counts: Iterable[KindCount]) -> Sheet:

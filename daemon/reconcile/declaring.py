@@ -69,8 +69,15 @@ def carry_out(con: Connection, prepared: Prepared) -> bool:
 
 def matching(con: Connection, declared: Iterable[declarations.Declared]) -> dict[str, list[str]]:
     """Look up what the selectors of these mean now."""
-    texts: dict[str, Selector] = {str(selector): selector for one in declared for selector in applying.selectors(one)}
-    return {text: resources.keys(con, resources.condition(selector), limit=EVERY) for text, selector in texts.items()}
+    asked: dict[str, Selector] = {}
+    for one in declared:
+        asked |= {str(selector): selector for selector in applying.selectors(one)}
+    found: dict[str, list[str]] = {text: [] for text in asked}
+    texts = tuple(asked)
+    for key, places in resources.meant(con, tuple(asked.values())).items():
+        for place in places:
+            found[texts[place]].append(key)
+    return found
 
 
 def withdraw(

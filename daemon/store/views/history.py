@@ -91,6 +91,15 @@ def open_by_severity(con: Connection) -> dict[str, int]:
     return {severity: counts.get(severity, 0) for severity in ("critical", "high", "medium", "low")}
 
 
+def quiet_by_reason(con: Connection) -> dict[str, int]:
+    """How many are open and quiet, by the first word of why: ``muted``, ``maintenance``, ``consequence``."""
+    found = con.execute(
+        "SELECT split_part(split_part(quiet, ':', 1), ' ', 1) AS why, count(*) FROM deviations"
+        " WHERE resolved_at IS NULL AND quiet <> '' GROUP BY why ORDER BY why"
+    ).fetchall()
+    return dict(found)
+
+
 def _deviation_term(query: DeviationsQuery, severities: Sequence[str]) -> tuple[str, list[object]]:
     terms = ["true"] if query.history or query.id is not None else ["resolved_at IS NULL"]
     parameters: list[object] = []

@@ -1,54 +1,12 @@
-"""Pools as values: who is in them, what a change makes of them, and what may not be.  Pure.
-
-``store.memberships`` says in SQL who is in which pool, for many at once; both mean the same.
-"""
+"""Pools as values: what a manifest or a change makes of them, and what may not be.  Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
-from daemon.reconcile import matching
-from daemon.reconcile.actual import Actual
 from schemas.expected_queries import PoolChangeQuery
 from schemas.manifests import PoolManifest
 from schemas.pools import Pool, is_in
-from schemas.resources import Presence
-from schemas.selectors import Selector, parse
-
-
-def own_paths(actual: Actual, defined: Mapping[str, Pool]) -> frozenset[str]:
-    """Return the pools that have ``actual`` as their own member; those above have it through them.
-
-    What is gone stays where it was: only a selector that asks for presence tells it apart.
-    """
-    standing = replace(actual, presence=Presence.PRESENT) if actual.presence is Presence.GONE else actual
-    return frozenset(path for path, pool in defined.items() if _has(pool, actual, standing, defined, ()))
-
-
-def moved(actuals: Iterable[Actual], defined: Mapping[str, Pool]) -> dict[str, frozenset[str]]:
-    """Return key -> pools for those that are in other pools than ``actual.pools`` says."""
-    found = {actual.key: (actual.pools, own_paths(actual, defined)) for actual in actuals}
-    return {key: after for key, (before, after) in found.items() if before != after}
-
-
-def _has(pool: Pool, actual: Actual, standing: Actual, defined: Mapping[str, Pool], within: tuple[str, ...]) -> bool:
-    return actual.key in pool.keys or any(
-        _means(selector, actual, standing, defined, (*within, pool.path)) for selector in pool.selectors
-    )
-
-
-def _means(
-    selector: Selector, actual: Actual, standing: Actual, defined: Mapping[str, Pool], within: tuple[str, ...]
-) -> bool:
-    plain = selector.model_copy(update={"pool": None})
-    return matching.matches(plain, standing if selector.presence is None else actual) and (
-        selector.pool is None
-        or any(
-            _has(defined[path], actual, standing, defined, within)
-            for path in defined
-            if is_in(path, selector.pool) and path not in within
-        )
-    )
+from schemas.selectors import parse
 
 
 def of_manifest(manifest: PoolManifest, *, name: str, place: str) -> Pool:

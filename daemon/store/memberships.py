@@ -14,7 +14,6 @@ from daemon.store.database import Connection
 from daemon.store.views import resources
 from schemas.pools import Pool, is_in
 
-_PAIR = {"path": "VARCHAR", "key": "VARCHAR"}
 _NO_POOLS = (
     "SELECT 1 WHERE NOT exists(FROM pools_) AND NOT exists(FROM memberships_)"
     " AND NOT exists(FROM declarations_ WHERE kind = 'ResourcePool')"
@@ -79,12 +78,6 @@ def _wanted(con: Connection, keys: Iterable[str] | None) -> _Wanted | None:
     hand = orjson.dumps([{"path": pool.path, "key": key} for pool in defined.values() for key in pool.keys]).decode()
     sql = f"({by_rule} UNION SELECT path, key FROM ({_HAND}) WHERE {only})"
     return _Wanted(sql, [*parameters, *own, hand, *own], only, own)
-
-
-def put(con: Connection, own: Mapping[str, Iterable[str]]) -> None:
-    """Replace the memberships of these keys by what ``reconcile.pools.moved`` found."""
-    con.execute(f"DELETE FROM memberships_ WHERE key IN {rows.IN_TEXTS}", [rows.texts(own)])
-    rows.insert(con, "memberships_", _PAIR, [{"path": path, "key": key} for key in own for path in own[key]])
 
 
 def paths_of(con: Connection, keys: Iterable[str]) -> dict[str, set[str]]:

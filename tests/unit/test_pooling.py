@@ -155,9 +155,12 @@ async def test_a_pool_above_a_declared_one_is_not_deleted(asked, store):
 
 async def test_deleting_a_pool_lets_its_members_go(asked):
     await asked.put("/lab", "name=web")
+    await asked.change("/lab", "add", keys=("db",))
     await asked.change("/lab", "delete")
-    assert asked.moved == {key("web")}
+    assert asked.moved == {key("web"), key("db")}
     assert await asked.paths() == []
+    await asked.put("/lab")
+    assert await asked.members("/lab") == set()
 
 
 async def test_a_pool_that_nobody_made_cannot_be_deleted(asked):

@@ -1,16 +1,12 @@
-"""Pools as values: who is in them, what a change makes of them, what may not be."""
-
-from dataclasses import replace
+"""Pools as values: what a manifest or a change makes of them, what may not be."""
 
 import pytest
 from pydantic import ValidationError
 
 from daemon.reconcile import pools
-from daemon.reconcile.actual import Actual
 from schemas.expected_queries import PoolChangeQuery
 from schemas.manifests import PoolManifest, PoolSpec
 from schemas.pools import Pool, above, checked, is_in
-from schemas.resources import Presence
 from schemas.selectors import BadSelector, parse
 from tests.support.events import key
 
@@ -21,14 +17,6 @@ def pool(path, *selectors, **given):
 
 def defined(*made):
     return {one.path: one for one in made}
-
-
-def actual(name="web", presence=Presence.PRESENT, **fields):
-    return Actual(key(name), presence, {"name": name, "status": "running", "labels": {}, **fields})
-
-
-def own(what, *made):
-    return set(pools.own_paths(what, defined(*made)))
 
 
 # --- paths -----------------------------------------------------------------------------------------------------------
@@ -48,49 +36,6 @@ def test_a_path_that_nobody_could_type_again_is_refused(path):
         checked(path)
     with pytest.raises(ValidationError):
         PoolSpec(path=path)
-
-
-# --- members ---------------------------------------------------------------------------------------------------------
-
-
-def test_any_of_a_pools_selectors_is_enough():
-    places = pool("/a", "name=web", "label:tier=front")
-    assert own(actual("web"), places) == {"/a"}
-    assert own(actual("db", labels={"tier": "front"}), places) == {"/a"}
-    assert own(actual("db"), places) == set()
-
-
-def test_a_pool_without_selectors_has_nobody_but_those_put_in_by_hand():
-    assert own(actual("web"), pool("/a"), pool("/b", keys=(key("web"),))) == {"/b"}
-
-
-def test_what_is_gone_stays_in_its_pools():
-    gone = actual("web", Presence.GONE)
-    assert own(gone, pool("/a", "name=web"), pool("/b", keys=(gone.key,))) == {"/a", "/b"}
-    assert own(gone, pool("/g", "presence=gone"), pool("/p", "presence=present")) == {"/g"}
-    assert own(actual("web"), pool("/g", "presence=gone"), pool("/p", "presence=present")) == {"/p"}
-
-
-def test_a_selector_may_name_another_pool_and_means_those_below_it_too():
-    made = (pool("/a"), pool("/a/b", "name=web"), pool("/a/c", keys=(key("db"),)), pool("/x", "pool=/a status=running"))
-    assert own(actual("web"), *made) == {"/a/b", "/x"}
-    assert own(actual("db"), *made) == {"/a/c", "/x"}
-    assert own(actual("db", status="stopped"), *made) == {"/a/c"}
-    assert own(actual("mail"), *made) == set()
-
-
-def test_pools_in_a_circle_have_nobody_by_it_and_end():
-    made = (pool("/a", "pool=/b", "name=web"), pool("/b", "pool=/a"), pool("/c", "pool=/c"))
-    assert own(actual("web"), *made) == {"/a", "/b"}
-    assert own(actual("db"), *made) == set()
-
-
-def test_only_what_changed_its_pools_has_moved():
-    made = defined(pool("/a", "name=web"), pool("/b", "name=db"))
-    stayed = replace(actual("web"), pools=frozenset({"/a"}))
-    came = actual("db")
-    left = replace(actual("mail"), pools=frozenset({"/a"}))
-    assert pools.moved([stayed, came, left], made) == {came.key: {"/b"}, left.key: set()}
 
 
 # --- what may not be -------------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ from time import perf_counter
 
 import pytest
 
-from daemon.reconcile import pools as deciding
 from daemon.reconcile.actual import Actual
 from daemon.store import memberships, pools, samples
 from daemon.store.views import pools as views
@@ -16,6 +15,7 @@ from schemas.pools import Pool
 from schemas.resources import Presence, Size
 from schemas.selectors import parse
 from tests.support.events import NOON, SourceRef, after, failed, key, observed, removed, resource, scan
+from tests.support.pools import own_paths
 from tests.support.store import fed
 
 BOX = SourceRef(provider="host", name="box")
@@ -110,6 +110,23 @@ def test_members_come_and_go_with_what_the_resources_are(store, do):
     assert refresh(do) == set()
 
 
+def test_any_of_a_pools_selectors_is_enough_and_none_is_nobody(store, do):
+    make(do, "/a", "name=web", "label:tier=front status=running")
+    make(do, "/none")
+    store.say(observed("web"), observed("db", labels={"tier": "front"}), observed("mail"))
+    refresh(do)
+    assert pairs(store) == {("/a", key("web")), ("/a", key("db"))}
+
+
+def test_pools_in_a_circle_have_nobody_by_it_and_end(store, do):
+    make(do, "/a", "pool=/b", "name=web")
+    make(do, "/b", "pool=/a")
+    make(do, "/c", "pool=/c")
+    store.say(observed("web"), observed("db"))
+    refresh(do)
+    assert pairs(store) == {("/a", key("web")), ("/b", key("web"))}
+
+
 def test_it_is_told_beforehand_whether_a_refresh_would_write(store, do):
     store.say(observed("web"), observed("db"))
 
@@ -175,16 +192,6 @@ def test_the_paths_of_a_key_are_those_of_its_own_pools(store, do):
     assert do(lambda con: memberships.keys_of(con, ["/a/b/c", "/"])) == set()
 
 
-def test_what_moved_can_be_written_without_looking_again(store, do):
-    make(do, "/a", "name=web")
-    store.say(observed("web"), observed("db"))
-    refresh(do)
-    do(lambda con: memberships.put(con, {key("web"): {"/b", "/c"}, key("db"): {"/a"}}))
-    assert pairs(store) == {("/b", key("web")), ("/c", key("web")), ("/a", key("db"))}
-    do(lambda con: memberships.put(con, {key("web"): ()}))
-    assert pairs(store) == {("/a", key("db"))}
-
-
 def test_pools_in_which_the_unexpected_is_a_deviation_are_known(do):
     make(do, "/a", unmanaged=True)
     make(do, "/b")
@@ -200,7 +207,7 @@ SELECTORS = (
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_sql_and_the_predicate_mean_the_same(store, do, seed):
+def test_members_are_those_that_the_predicate_of_selectors_means(store, do, seed):
     chance = random.Random(seed)
     names = [f"{chance.choice(('web', 'db'))}-{number}" for number in range(12)]
     store.say(
@@ -224,7 +231,7 @@ def test_sql_and_the_predicate_mean_the_same(store, do, seed):
     expected = {
         (path, key_)
         for key_, presence, name, status, health, parent, labels in found
-        for path in deciding.own_paths(
+        for path in own_paths(
             Actual(
                 key_, Presence(presence),
                 {"name": name, "status": status, "health": health, "parent": parent, "labels": json.loads(labels)},

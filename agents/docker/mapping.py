@@ -176,12 +176,12 @@ def _shared(mode: str, native_ids: Mapping[str, str]) -> str:
 
 
 def _networks(settings: wire.NetworkSettings) -> dict[str, JsonValue]:
-    """Return name -> the static addresses that were asked for."""
+    """Return name -> the static addresses that were asked for: a list, for an empty mapping would be nothing at all."""
     return {name: _static(end.ipam) for name, end in sorted(settings.networks.items()) if name}
 
 
-def _static(ipam: wire.EndpointIpam) -> dict[str, JsonValue]:
-    return {name: given for name, given in (("ipv4", ipam.ipv4), ("ipv6", ipam.ipv6)) if given}
+def _static(ipam: wire.EndpointIpam) -> list[JsonValue]:
+    return [given for given in (ipam.ipv4, ipam.ipv6) if given]
 
 
 def _ports(host: wire.HostConfig) -> list[str]:

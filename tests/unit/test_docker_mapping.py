@@ -119,7 +119,7 @@ def test_a_host_name_is_one_that_somebody_set():
 def test_a_static_address_is_configuration():
     networks = {"front": {"IPAddress": "10.0.0.5", "IPAMConfig": {"IPv4Address": "10.0.0.5"}}, "back": {}}
 
-    assert spec(NetworkSettings={"Networks": networks})["networks"] == {"back": {}, "front": {"ipv4": "10.0.0.5"}}
+    assert spec(NetworkSettings={"Networks": networks})["networks"] == {"back": [], "front": ["10.0.0.5"]}
 
 
 def test_a_shared_network_names_the_other_container_by_its_key():

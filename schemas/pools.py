@@ -27,12 +27,6 @@ def checked(path: str) -> str:
 PoolPath = Annotated[str, AfterValidator(checked)]
 
 
-def above(path: str) -> tuple[str, ...]:
-    """The paths that ``path`` lies in, itself last: ``/a/b`` -> ``/a``, ``/a/b``."""
-    parts = path.split("/")
-    return tuple("/".join(parts[:count]) for count in range(2, len(parts) + 1))
-
-
 def is_in(path: str, pool: str) -> bool:
     """Whether ``path`` is ``pool`` or below it."""
     return path == pool or path.startswith(f"{pool}/")

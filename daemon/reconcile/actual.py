@@ -31,7 +31,6 @@ class Actual:
     fields: Mapping[str, JsonValue] = field(default_factory=dict)
     observed_at: datetime | None = None
     scan: str | None = None
-    seq: int | None = None
     pools: frozenset[str] = frozenset()
     parent_presence: Presence | None = None
     twins: tuple[str, ...] = ()

@@ -13,6 +13,12 @@ from schemas.selectors import Selector
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    place: str
+    spec: PolicySpec
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
     """Expectations by the key they name, those that select, and policies."""
 
@@ -21,7 +27,7 @@ class Index:
     selecting: tuple[Declared, ...] = ()
     selectors: tuple[Selector, ...] = ()
     """Of ``selecting``, in the same order."""
-    policies: tuple[PolicySpec, ...] = ()
+    policies: tuple[Policy, ...] = ()
 
     def of(self, actual: Actual, places: Sequence[int] | None = None) -> list[Declared]:
         """Return the expectations that mean ``actual``; ``places`` are those of ``selecting``, where they are known."""
@@ -29,19 +35,19 @@ class Index:
             places = [place for place, one in enumerate(self.selectors) if matches(one, actual)]
         return [*self.exact.get(actual.key, ()), *(self.selecting[place] for place in places)]
 
-    def policies_of(self, actual: Actual) -> list[PolicySpec]:
-        return [one for one in self.policies if one.selector.is_empty or matches(one.selector, actual)]
+    def policies_of(self, actual: Actual) -> list[Policy]:
+        return [one for one in self.policies if one.spec.selector.is_empty or matches(one.spec.selector, actual)]
 
     @property
     def windows(self) -> tuple[MaintenanceWindow, ...]:
-        return tuple(window for policy in self.policies for window in policy.maintenance)
+        return tuple(window for policy in self.policies for window in policy.spec.maintenance)
 
 
 def index(declared: Iterable[Declared], fingerprint: tuple[int, int] = (0, 0)) -> Index:
     exact: dict[str, list[Declared]] = {}
     selecting: list[Declared] = []
     selectors: list[Selector] = []
-    policies: list[PolicySpec] = []
+    policies: list[Policy] = []
     for one in declared:
         match one.manifest:
             case ExpectationManifest(spec=spec) if spec.key is not None:
@@ -50,7 +56,7 @@ def index(declared: Iterable[Declared], fingerprint: tuple[int, int] = (0, 0)) -
                 selecting.append(one)
                 selectors.append(spec.selector)
             case PolicyManifest(spec=policy):
-                policies.append(policy)
+                policies.append(Policy(one.place, policy))
     return Index(fingerprint, exact, tuple(selecting), tuple(selectors), tuple(policies))
 
 

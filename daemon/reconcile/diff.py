@@ -150,7 +150,7 @@ def _circumstances(expected: Expectation, actual: Actual, now: datetime) -> Iter
     if actual.twins:
         yield _of(expected, DeviationType.DUPLICATE, INCARNATION, None, list(actual.twins))
     if actual.parent_presence is Presence.GONE:
-        yield _of(expected, DeviationType.ORPHANED, PARENT, "present", actual.parent)
+        yield _of(expected, DeviationType.ORPHANED, PARENT, actual.parent, "gone")
     if expected.max_backup_age_seconds is not None:
         newest = value_at(actual.fields, BACKUP)
         age = _age(newest, now)

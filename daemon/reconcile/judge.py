@@ -1,13 +1,14 @@
 """What a cycle makes of what it sees: what is expected, what differs, and what becomes of open deviations.  Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import JsonValue
 
 from daemon.reconcile import resolve, standing
 from daemon.reconcile.actual import Actual
+from daemon.reconcile.declared import Policy
 from daemon.reconcile.diff import diff, is_unsettled
 from daemon.reconcile.settle import Circumstances, Evidence, Settled, settle
 from daemon.reconcile.severity import severity
@@ -17,8 +18,7 @@ from daemon.store.actuals import Blind, Held
 from daemon.store.declarations import Declared
 from schemas.deviations import DeviationType, Difference
 from schemas.expectations import Criticality, Expectation, ExpectedPresence
-from schemas.manifests import PolicySpec
-from schemas.resources import Kind
+from schemas.resources import Kind, Presence
 
 CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
 """When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
@@ -52,7 +52,7 @@ class _Case:
     actual: Actual
     held: Standing
     expected: Expectation | None
-    policies: list[PolicySpec]
+    policies: list[Policy]
     declared: list[Declared]
 
 
@@ -64,23 +64,24 @@ def judge(sight: Sight, *, now: datetime) -> Judged:
         differences = diff(
             case.expected, case.actual, now=now, offline=case.held.offline,
             unmanaged=key in sight.unmanaged and not case.held.retired,
-            rules=[rule for policy in case.policies for rule in policy.severities],
+            rules=[rule for policy in case.policies for rule in policy.spec.severities],
         )  # fmt: skip
         if differences is not None:
             judged.add(key)
             found += differences
     sources = dict(_sources(sight, now))
     found += [one for one, _ in sources.values()]
+    expecting = tuple(one for case in cases.values() if (one := _expecting(sight, case)) is not None)
+    around = replace(_around(sight, cases, now), changed={one.key for one in expecting})
     settled = settle(
         found, sight.still_open,
         judged=judged | {one.key for one in sight.still_open if one.key.count("/") == 1} | {key for key, _ in sources},
         expected={key: case.expected for key, case in cases.items() if case.expected is not None},
         evidence={key: _evidence(case.actual) for key, case in cases.items()}
         | {key: proof for (key, _), (_, proof) in sources.items()},
-        now=now, around=_around(sight, cases, now),
+        now=now, around=around,
     )  # fmt: skip
-    expecting = [one for case in cases.values() if (one := _expecting(sight, case)) is not None]
-    return Judged(len(judged), len(cases) - len(judged), tuple(expecting), settled)
+    return Judged(len(judged), len(cases) - len(judged), expecting, settled)
 
 
 def _case(sight: Sight, actual: Actual, now: datetime) -> _Case:
@@ -88,11 +89,10 @@ def _case(sight: Sight, actual: Actual, now: datetime) -> _Case:
     declared = sight.index.of(actual, places)
     policies = sight.index.policies_of(actual)
     said = standing.meaning(sight.states, actual.key, actual.pools)
-    windows = [window for policy in policies for window in policy.maintenance]
+    specs = [policy.spec for policy in policies]
+    windows = [window for spec in specs for window in spec.maintenance]
     held = standing.standing(said, windows, now=now) if said or windows else standing.NOTHING
-    expected = resolve.resolve(
-        actual.key, declared, sight.adopted.get(actual.key), policies=policies, held=held, now=now
-    )
+    expected = resolve.resolve(actual.key, declared, sight.adopted.get(actual.key), policies=specs, held=held, now=now)
     before = sight.before.get(actual.key)
     if expected is not None and before is not None and _is_same(expected, before):
         expected = before
@@ -122,6 +122,7 @@ def _around(sight: Sight, cases: dict[str, _Case], now: datetime) -> Circumstanc
     return Circumstances(
         recent=sight.recent, unsettled={key for key, case in cases.items() if is_unsettled(case.actual)},
         quiet=quiet, parents=sight.parents, dependants=dependants, by_operator=by_operator, looked_at=cases.keys(),
+        gone={key for key, case in cases.items() if case.actual.presence is Presence.GONE},
     )  # fmt: skip
 
 
@@ -147,7 +148,7 @@ def _sources(sight: Sight, now: datetime) -> Iterator[tuple[tuple[str, str], tup
 def _mass_absence(scope: Held) -> Difference:
     return Difference(
         key=f"{scope.provider}/{scope.source}", type=DeviationType.MASS_ABSENCE, path=scope.scope,
-        expected=scope.resources, actual=scope.resources - scope.missing,
+        expected=scope.resources, actual=max(0, scope.resources - scope.missing),
         severity=severity(DeviationType.MASS_ABSENCE, Criticality.MEDIUM),
     )  # fmt: skip
 
@@ -177,17 +178,25 @@ def _expecting(sight: Sight, case: _Case) -> Expecting | None:
     adopted = sight.adopted.get(key)
     is_adopted = adopted is not None and (before is None or adopted.adopted_at > before.since)
     op = "adopted" if is_adopted else "declared" if before is None else "changed"
-    return Expecting(key, op, after, before, "adopt" if is_adopted else _cause(case, after))
+    return Expecting(key, op, after, before, "adopt" if is_adopted else _cause(case, before, after))
 
 
 def _withdrawn(before: Expectation, actual: Actual) -> str:
+    if before.file is not None and actual.presence is Presence.GONE:
+        return f"it is gone, and {before.file} means what is there"
     if before.file is not None:
-        return f"no longer declared: {before.file}, {actual.presence}"
+        return f"no longer declared: {before.file}"
     return "adoption withdrawn"
 
 
-def _cause(case: _Case, after: Expectation) -> str:
-    if after.never_auto:
-        return "operator: never_auto"
-    places = list(dict.fromkeys(one.place for one in case.declared))
-    return ", ".join(places[:3]) if places else "withdrawn: what was adopted holds again"
+def _cause(case: _Case, before: Expectation | None, after: Expectation) -> str:
+    """Whose word changed what is expected."""
+    if before is None or before.fields != after.fields or before.presence != after.presence:
+        places = list(dict.fromkeys(one.place for one in case.declared))
+        if places:
+            return ", ".join(places[:3])
+        return f"no longer declared: {before.file}" if before is not None and before.file else "adopt"
+    if before.never_auto != after.never_auto:
+        return "operator: never_auto" if after.never_auto else "operator: never_auto is over"
+    said = [*(one.place for one in case.declared), *(one.place for one in case.policies)]
+    return ", ".join(list(dict.fromkeys(said))[:3]) or "a policy is no longer declared"

@@ -58,6 +58,8 @@ class _Holding:
 
     states: tuple[OperatorState, ...] = ()
     windows: tuple[MaintenanceWindow, ...] = ()
+    over: frozenset[str] = frozenset()
+    """Keys with a mute that has ended."""
 
 
 @dataclass(slots=True)
@@ -113,19 +115,19 @@ class Reconciler:
     async def tick(self) -> None:
         """Notice that a state ended, a window opened or closed, or a mute is over; cheap, every few seconds."""
         now = self.clock.now()
-        over, holding = await self.database.read(partial(self._noticed, now=now))
+        holding = await self.database.read(partial(self._noticed, now=now))
         before, self._holding = self._holding, holding
-        if over:
-            self.mark(keys=over)
+        self.mark(keys=holding.over - (before.over if before else set()))
         if before is not None and before.windows != holding.windows:
             self.mark(everything=True)
         for said in set(before.states if before else ()) ^ set(holding.states if before else ()):
             self.mark_target(said.target)
 
-    def _noticed(self, con: Connection, now: datetime) -> tuple[set[str], _Holding]:
+    def _noticed(self, con: Connection, now: datetime) -> _Holding:
         index = declared.load(con, self._index)
         windows = tuple(one for one in index.windows if standing.is_open(one, now))
-        return deviations.mutes_over(con, now), _Holding(tuple(operator_states.fetch(con, now=now)), windows)
+        states = tuple(operator_states.fetch(con, now=now))
+        return _Holding(states, windows, frozenset(deviations.mutes_over(con, now)))
 
     async def cycle(self) -> Cycle:
         """Judge what is marked.  When the store cannot be written the marks are kept."""

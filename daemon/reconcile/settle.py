@@ -55,6 +55,7 @@ class Circumstances:
     deviations are not told.  ``parents``: key -> parent.  ``dependants``: key of a cause -> what depends on it and
     cannot be judged.  ``by_operator``: keys of which an operator said that nothing, or being off, is right.
     ``looked_at``: of these keys there is news, others depend on what they depended on.
+    ``changed``: other things are expected of them than before.  ``gone``: they are not there.
     """
 
     recent: Sequence[Deviation] = ()
@@ -64,6 +65,8 @@ class Circumstances:
     dependants: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by_operator: AbstractSet[str] = frozenset()
     looked_at: AbstractSet[str] = frozenset()
+    changed: AbstractSet[str] = frozenset()
+    gone: AbstractSet[str] = frozenset()
 
 
 NONE = Circumstances()
@@ -113,7 +116,6 @@ def _steps(
     around: Circumstances,
 ) -> list[_Step]:
     now_found = {difference.identity: difference for difference in found}
-    gone = {one.key for one in found if one.type is DeviationType.MISSING}
     steps: list[_Step] = []
     for deviation in still_open:
         difference = now_found.pop(deviation.identity, None) if deviation.key in judged else None
@@ -123,12 +125,14 @@ def _steps(
         elif deviation.key not in judged or between:
             steps.append(_Step(deviation, deviation, is_judged=False))
         else:
-            by = _resolver(deviation, gone, expected.get(deviation.key), around)
+            by = _resolver(deviation, expected.get(deviation.key), around)
             update = {"resolved_at": now, "resolved_by": by}
             steps.append(_Step(deviation, deviation.model_copy(update=update), Transition.RESOLVED))
     recent = {one.identity: one for one in around.recent if _may_return(one, now)}
     for difference in now_found.values():
         before = recent.get(difference.identity)
+        if before is not None and before.expected != difference.expected:
+            before = None  # other things are expected: another problem
         proof = evidence.get(difference.key, {})
         after = _reopened(before, difference, proof, now) if before else _opened(difference, proof, now)
         steps.append(_Step(None, after, Transition.REOPENED if before else Transition.OPENED))
@@ -148,18 +152,15 @@ def _seen_again(deviation: Deviation, difference: Difference, evidence: Evidence
     return _Step(deviation, deviation.model_copy(update=seen | news | {"evidence": proof}), Transition.CHANGED)
 
 
-def _resolver(deviation: Deviation, gone: AbstractSet[str], expected: Expectation | None, around: Circumstances) -> str:
+def _resolver(deviation: Deviation, expected: Expectation | None, around: Circumstances) -> str:
+    key = deviation.key
     if deviation.type in _OF_SOURCES:
-        return "operator" if deviation.key in around.by_operator else "self"
-    if deviation.key in gone:
+        return "operator" if key in around.by_operator else "self"
+    if key in around.gone and deviation.type is not DeviationType.MISSING:
         return "gone"
-    if deviation.key in around.by_operator:
+    if key in around.by_operator or (deviation.type is DeviationType.UNMANAGED and expected):
         return "operator"
-    if deviation.type is DeviationType.UNMANAGED:
-        return "operator" if expected and deviation.expected is None else "gone"
-    if expected is None or expected.since > deviation.detected_at:
-        return "expected_changed"
-    return "self"
+    return "self" if expected is not None and key not in around.changed else "expected_changed"
 
 
 def _may_return(deviation: Deviation, now: datetime) -> bool:
@@ -200,6 +201,8 @@ def _explain(steps: Sequence[_Step], around: Circumstances, now: datetime) -> No
         if root is not None:
             following.setdefault(root, set()).add(one.key)
         quiet = muted(one, now) or around.quiet.get(one.key, "") or quiet
+        if not step.is_judged and one.quiet and not quiet:
+            quiet = one.quiet  # there is no telling whether it is still so
         step.after = one.model_copy(update={"quiet": quiet, "root_cause": root})
     known = {step.after.key for step in steps} | around.looked_at
     for step in steps:

@@ -11,6 +11,7 @@ fail containers unreachable why     a reading that failed
 adopt web / adopt all               make it expected
 unmanaged                           what nobody expects in this source is reported
 release                             the operator lets a held scan take effect
+every 3600s                         how often a source is read, from here on
 advance 60s                         time passes; whoever is silent turns late
 full pass                           the periodic look at everything
 declare NAME {key: ..., status: ...}  what an expectation's spec says, in one line of YAML; a key may be a thing's name
@@ -70,6 +71,7 @@ class Teller:
         self._seq = 0
         self._presences: dict[str, str] = {}
         self._ago = timedelta()
+        self._interval = events.INTERVAL
 
     @classmethod
     @asynccontextmanager
@@ -122,6 +124,10 @@ class Teller:
         self.source = SourceRef.parse(rest)
         return []
 
+    async def _every(self, rest: str) -> list[str]:
+        self._interval = float(rest.removesuffix("s"))
+        return []
+
     async def _scan(self, rest: str) -> list[str]:
         scope, _, names = rest.partition(":")
         found = [self._resource(name, scope.strip()) for name in names.split()]
@@ -129,7 +135,7 @@ class Teller:
         news = [one for one in found if self.published.get(one.key) != hashes[one.key]]
         self._forget(scope.strip())
         self.published |= hashes
-        scanned = events.scan(found, self._at, source=self.source, scope=scope.strip())
+        scanned = events.scan(found, self._at, source=self.source, scope=scope.strip(), interval=self._interval)
         return await self._say([events.observed(one, self._at) for one in news] + scanned)
 
     async def _observe(self, rest: str) -> list[str]:

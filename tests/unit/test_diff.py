@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.reconcile import adopt
-from daemon.reconcile.diff import Actual, diff
+from daemon.reconcile.actual import Actual
+from daemon.reconcile.diff import diff
 from schemas.deviations import DeviationType
 from schemas.expectations import Expectation, ExpectedField, Owner
 from schemas.resources import Presence
@@ -21,8 +22,8 @@ def expected(*, ignore=(), **fields):
     return Expectation(key=WEB, fields=owned, ignore=ignore, since=NOON)
 
 
-def found(want, have, *, unmanaged=False):
-    differences = diff(want, have, unmanaged=unmanaged)
+def found(want, have, **more):
+    differences = diff(want, have, now=NOON, **more)
     return None if differences is None else [(d.type.value, d.path, d.expected, d.actual) for d in differences]
 
 
@@ -30,16 +31,12 @@ def test_as_expected_is_silent():
     assert found(expected(name="web", status="running", spec={"image": "a"}), actual(spec={"image": "a"})) == []
 
 
-def test_gone_and_never_seen_are_missing():
-    gone = [("missing", "", "present", "gone")]
-
-    assert found(expected(name="web"), actual(Presence.GONE)) == gone
-    assert found(expected(name="web"), None) == gone
+def test_gone_is_missing():
+    assert found(expected(name="web"), actual(Presence.GONE)) == [("missing", "", "present", "gone")]
 
 
 def test_gone_and_not_expected_is_nothing():
     assert found(None, actual(Presence.GONE), unmanaged=True) == []
-    assert found(None, None) == []
 
 
 @pytest.mark.parametrize("presence", [Presence.SUSPECT, Presence.UNKNOWN, Presence.INELIGIBLE])
@@ -103,11 +100,15 @@ specs = st.dictionaries(
 )
 
 
+def adopted(have):
+    return Expectation(key=have.key, fields=adopt.adopted(have, None, now=NOON).fields, since=NOON)
+
+
 @given(spec=specs, status=st.sampled_from(["running", "stopped", "paused", "pending", "failed", "unknown"]))
 def test_what_is_adopted_does_not_deviate(spec, status):
     have = actual(spec=spec, status=status)
 
-    assert diff(adopt.expectation(have, None, now=NOON), have, unmanaged=True) == []
+    assert diff(adopted(have), have, now=NOON, unmanaged=True) == []
 
 
 @pytest.mark.parametrize("status", ["pending", "failed", "unknown"])
@@ -115,13 +116,11 @@ def test_a_status_that_does_not_last_is_not_adopted(status):
     assert "status" not in adopt.fields(actual(status=status))
 
 
-def test_adopting_again_keeps_how_it_is_to_be_treated():
-    before = expected(status="running", ignore=("spec.env",)).model_copy(update={"criticality": "high"})
+def test_adopting_again_keeps_a_status_that_may_still_be_reached():
+    before = adopt.adopted(actual(status="running"), None, now=NOON)
 
-    again = adopt.expectation(actual(status="stopped"), before, now=NOON)
-
-    assert (again.ignore, again.criticality) == (("spec.env",), "high")
-    assert again.fields["status"].value == "stopped"
+    assert adopt.adopted(actual(status="pending"), before, now=NOON).fields["status"].value == "running"
+    assert adopt.adopted(actual(status="stopped"), before, now=NOON).fields["status"].value == "stopped"
 
 
 @pytest.mark.parametrize(
@@ -136,6 +135,6 @@ def test_only_what_is_seen_now_can_be_adopted(presence, refused):
 
 
 def test_types_are_those_of_the_glossary():
-    (difference,) = diff(expected(status="running"), actual(status="stopped"), unmanaged=False)
+    (difference,) = diff(expected(status="running"), actual(status="stopped"), now=NOON)
 
     assert difference.identity == (WEB, DeviationType.STOPPED, "status")

@@ -1,6 +1,4 @@
-from datetime import timedelta
-
-from daemon.reconcile.settle import settle
+from daemon.reconcile.settle import Circumstances, settle
 from schemas.deviations import DeviationType, Difference, Severity, Transition
 from schemas.expectations import Expectation
 from tests.support.events import NOON, after, key
@@ -13,9 +11,12 @@ def difference(of=WEB, kind=DeviationType.CHANGED, path="spec.image", **given):
     return Difference(key=of, type=kind, path=path, **values)
 
 
-def settled(found, still_open=(), *, judged=frozenset({WEB, DB}), expected=None, evidence=None, now=NOON, **more):
+def settled(found, still_open=(), *, judged=frozenset({WEB, DB}), expected=None, evidence=None, now=NOON, **around):
     expectations = {WEB: Expectation(key=WEB, since=NOON)} if expected is None else expected
-    return settle(found, still_open, judged=judged, expected=expectations, evidence=evidence or {}, now=now, **more)
+    return settle(
+        found, still_open, judged=judged, expected=expectations, evidence=evidence or {}, now=now,
+        around=Circumstances(**around),
+    )  # fmt: skip
 
 
 def opened(*found, now=NOON):
@@ -79,7 +80,7 @@ def test_a_status_in_between_neither_resolves_nor_confirms():
 def test_what_went_missing_resolves_its_fields_as_gone():
     (deviation,) = opened(difference())
 
-    outcome = settled([difference(kind=DeviationType.MISSING, path="")], [deviation])
+    outcome = settled([difference(kind=DeviationType.MISSING, path="")], [deviation], gone={WEB})
 
     assert [(t, d.type, d.resolved_by) for t, d in outcome.transitions] == [
         (Transition.RESOLVED, DeviationType.CHANGED, "gone"),
@@ -89,9 +90,8 @@ def test_what_went_missing_resolves_its_fields_as_gone():
 
 def test_a_new_expectation_resolves_as_expected_changed():
     (deviation,) = opened(difference())
-    expected = {WEB: Expectation(key=WEB, since=NOON + timedelta(seconds=1))}
 
-    ((_, resolved),) = settled([], [deviation], expected=expected).transitions
+    ((_, resolved),) = settled([], [deviation], changed={WEB}).transitions
     assert resolved.resolved_by == "expected_changed"
     ((_, resolved),) = settled([], [deviation], expected={}).transitions
     assert resolved.resolved_by == "expected_changed"
@@ -101,10 +101,11 @@ def test_unmanaged_ends_by_adoption_or_with_the_thing():
     (deviation,) = opened(difference(kind=DeviationType.UNMANAGED, path=""))
 
     assert settled([], [deviation]).transitions[0][1].resolved_by == "operator"
-    assert settled([], [deviation], expected={}).transitions[0][1].resolved_by == "gone"
+    assert settled([], [deviation], expected={}, gone={WEB}).transitions[0][1].resolved_by == "gone"
+    assert settled([], [deviation], expected={}).transitions[0][1].resolved_by == "expected_changed"
 
 
 def test_a_cycle_says_itself_in_one_sentence():
     (deviation,) = opened(difference())
 
-    assert str(settled([difference(DB)], [deviation])) == "opened 1, changed 0, resolved 1"
+    assert str(settled([difference(DB)], [deviation])) == "opened 1, changed 0, resolved 1, reopened 0"

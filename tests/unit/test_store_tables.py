@@ -262,11 +262,12 @@ def test_the_log_goes_on_counting_though_all_of_it_was_forgotten(store, do):
 def test_actuals_know_presence_fields_and_the_scan(store, do):
     store.say(observed("web", labels={"a": "b"}, spec={"image": "x"}), scan(["web"]))
 
-    ((of, presence, fields, observed_at, scanned),) = do(lambda con: actuals.fetch(con, [key("web")]))
+    (seen,) = do(lambda con: actuals.fetch(con, [key("web")]))
 
-    assert (of, presence, observed_at) == (key("web"), "present", NOON)
-    assert fields == {"name": "web", "status": "running", "labels": {"a": "b"}, "spec": {"image": "x"}}
-    assert store.rows("SELECT scan FROM scans") == [(scanned,)]
+    assert (seen.key, seen.presence, seen.observed_at) == (key("web"), "present", NOON)
+    assert (seen.fields["name"], seen.fields["status"]) == ("web", "running")
+    assert (seen.fields["labels"], seen.fields["spec"], seen.fields["parent"]) == ({"a": "b"}, {"image": "x"}, None)
+    assert store.rows("SELECT scan FROM scans") == [(seen.scan,)]
 
 
 def test_heartbeats_are_one_row_and_a_dead_agent_is_not_paused(store, do):

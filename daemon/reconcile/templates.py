@@ -70,18 +70,18 @@ def confidence(facts: Facts) -> float:
 
 
 def template(one: Pictured) -> Template:
-    """Make a template of ``one``: its name, source, image tag, sizes and labels are variables."""
+    """Make a template of ``one``: its name, source, parent, image tag, sizes and labels are variables."""
     made = Template()
     part = Key.parse(one.key)
     whole = exporting.manifest(one)
-    name = made.variable("name", one.name)
+    made.variable("name", one.name)
     spec = _mapping(whole["spec"])
     fields = _mapping(spec["fields"])
     made.manifest = whole | {"metadata": {"name": _manifest_name(made, part, one)}}
     made.manifest["spec"] = {
         **spec,
         "key": _key(made, part, one),
-        "fields": {path: _field(made, path, value, one.name) for path, value in fields.items()} | {"name": name},
+        "fields": {path: _field(made, path, value, one.name) for path, value in fields.items()},
     }
     return made
 
@@ -130,6 +130,8 @@ def _field(made: Template, path: str, value: JsonValue, name: str) -> JsonValue:
             return {label: _label(made, label, inner, name) for label, inner in value.items()}
         case "spec", dict():
             return {entry: _entry(made, entry, inner, name) for entry, inner in value.items()}
+        case (("name" | "parent"), str()):
+            return made.variable(path, value)
     return _escaped(value)
 
 

@@ -1,7 +1,6 @@
 """Manifests of what was seen: their names, their YAML, their variables, and how far facts carry a template."""
 
 import re
-import string
 from dataclasses import replace
 
 import pytest
@@ -130,9 +129,12 @@ VALUE = st.recursive(
 )
 PICTURED = st.builds(
     one,
-    native_id=st.text(string.ascii_letters + "/.", min_size=1, max_size=8) | st.just("web"),
     name=st.text(ANY, max_size=8) | st.just("web"),
     status=st.sampled_from([str(status) for status in Status]),
+    key=st.sampled_from(
+        ("docker/nas/container/web", "docker/nas/container/A/b", "host/box/disk/web", "host/box/disk/sda")
+    ),
+    parent=st.none() | st.just("docker/nas/host/engine"),
     labels=st.dictionaries(st.text(ANY, max_size=8), TEXT, max_size=4),
     spec=st.dictionaries(
         st.sampled_from(("image", "memory_bytes", "cpus", "hostname", "env", "command")),

@@ -60,7 +60,7 @@ def adopt(  # noqa: PLR0917 - a command line
         )
     if chosen.is_empty:
         chosen = chosen.model_copy(update={"name": "*"})
-    query = AdoptQuery(**dict(chosen), dry_run=dry_run)
+    query = AdoptQuery(**chosen.model_dump(), dry_run=dry_run)
     answer = ask(Where(state, nats, creds), lambda answers: _adopted(answers, query, sure=yes), "operator")
     if as_json:
         tables.show_json(answer)

@@ -10,6 +10,7 @@ from typing import Protocol, Self, TypeVar
 import orjson
 from pydantic import JsonValue
 
+from daemon.mcp import declaring
 from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.base import Message
@@ -19,12 +20,13 @@ HINT_BYTES = 400
 ROOM = 0.9
 TRIES = 4
 LISTS: dict[type[Message], tuple[str, ...]] = {
-    q.OverviewAnswer: ("recent", "worst", "counts"),
+    q.OverviewAnswer: ("recent", "worst", "operator_states", "counts"),
     q.SourcesAnswer: ("items",),
     q.ResourcesAnswer: ("items",),
     q.EventsAnswer: ("items",),
     q.DeviationsAnswer: ("items",),
     e.PoolsAnswer: ("members", "items"),
+    declaring.ExpectedStateAnswer: ("done", "warnings"),
     q.ResourceAnswer: ("events", "deviations"),
     q.RelationsAnswer: ("edges",),
     q.MetricsAnswer: ("series",),
@@ -38,6 +40,7 @@ NARROW: dict[type[Message], str] = {
     q.EventsAnswer: "filter by key, kind or time",
     q.DeviationsAnswer: "filter by key, type or severity",
     e.PoolsAnswer: "name a `path`, or a smaller `limit`",
+    declaring.ExpectedStateAnswer: "it was done whole: list_events with side=expected lists it",
     q.ResourceAnswer: "use list_events and list_deviations with this key, or query_sql for one field",
     q.RelationsAnswer: "use a smaller depth",
     q.MetricsAnswer: "name one metric, or fewer points",

@@ -41,3 +41,14 @@ def moment(text: str | None, *, now: datetime, name: str) -> datetime | None:
     except (ValidationError, OverflowError) as error:
         complaint = f"{name}: write a time as 2026-01-31T12:00:00Z, or an age as 30m, 2h, 7d"
         raise Refused("bad_query", complaint) from error
+
+
+def later(text: str | None, *, now: datetime, name: str) -> datetime | None:
+    """Read a time, or how long from ``now``.  Raises ``Refused``."""
+    if not text:
+        return None
+    try:
+        return _time.validate_python(text) if "-" in text else now + _age.validate_python(text)
+    except (ValidationError, OverflowError) as error:
+        complaint = f"{name}: write a time as 2026-01-31T12:00:00Z, or how long as 30m, 2h, 7d"
+        raise Refused("bad_query", complaint) from error

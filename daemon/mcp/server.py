@@ -45,6 +45,8 @@ def build(answers: Answers, *, version: str, writes: bool, clock: Clock | None =
     ]
     if writes:
         offered += [
+            readable.tool(tools.set_expected_state, title="Say what should be", annotations=REFRESH),
+            readable.tool(tools.set_operator_state, title="Say what is on purpose", annotations=REFRESH),
             readable.tool(tools.create_snapshot, title="Take a snapshot", annotations=CREATE),
             readable.tool(tools.refresh_source, title="Refresh", annotations=REFRESH),
         ]

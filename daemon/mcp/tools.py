@@ -9,14 +9,15 @@ from typing import Annotated, Literal
 from mcp.types import CallToolResult, TextContent
 from pydantic import Field
 
-from daemon.api.answers import Answers
-from daemon.mcp import limits
+from daemon.api.answers import Answers, Refused
+from daemon.mcp import declaring, limits
 from daemon.mcp import parameters as p
 from daemon.runtime.clock import Clock
 from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.answers import PAGE
 from schemas.base import Message
+from schemas.operator import State
 from schemas.resources import Presence
 
 
@@ -36,7 +37,9 @@ class Tools:
     async def get_overview(
         self, changes: Annotated[int, Field(ge=0, le=100, description="how many recent changes")] = 10
     ) -> Annotated[CallToolResult, q.OverviewAnswer]:
-        """Is everything as it should be? Start here: counts per source and kind, worst deviations, latest changes."""
+        """Is everything as it should be? Start here: open deviations (quiet ones and why apart), what operators said is
+        on purpose, counts per source and kind, latest changes.
+        """
         return whole(await self.answers.overview(q.OverviewQuery(changes=changes)))
 
     async def list_sources(
@@ -136,6 +139,7 @@ class Tools:
     async def list_deviations(
         self,
         *,
+        id: Annotated[str | None, Field(description="one, also a resolved one; its first characters do")] = None,  # noqa: A002
         key: p.AnyKey = None,
         provider: p.Provider = None,
         source: p.Source = None,
@@ -143,13 +147,17 @@ class Tools:
         type: p.AnyType = None,  # noqa: A002 - the column's name
         severity: p.AnySeverity = None,
         history: Annotated[bool, Field(description="resolved ones too")] = False,
+        quiet: Annotated[bool, Field(description="also muted ones, under maintenance, or with a root_cause")] = True,
         limit: p.Limit = PAGE,
         cursor: p.Cursor = None,
     ) -> Annotated[CallToolResult, q.DeviationsAnswer]:
-        """What differs from what should be: expected and actual value, severity, evidence. Only resources with an
-        expected state can deviate; an empty list is no proof of health where sources are incomplete.
+        """What differs from what should be: expected and actual value, severity, evidence; `root_cause` is the id of
+        the one that explains it. Only resources with an expected state can deviate; an empty list is no proof of
+        health where sources are incomplete.
         """
         query = q.DeviationsQuery(
+            id=id,
+            quiet=quiet,
             key=key,
             provider=provider,
             source=source,
@@ -221,6 +229,46 @@ class Tools:
         """
         query = q.SqlQuery(sql=sql, max_rows=max_rows, timeout_seconds=timeout_seconds)
         return whole(await self.answers.query(query))
+
+    async def set_expected_state(
+        self,
+        *,
+        keys: Annotated[list[str], Field(description="adopt these resources as they are")] = [],  # noqa: B006
+        selector: Annotated[str, Field(description="adopt these: kind=container name=web-* label:tier=front")] = "",
+        deviation: Annotated[str | None, Field(description="id: accept that this is so")] = None,
+        manifest: Annotated[str, Field(description="one manifest as JSON text")] = "",
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> Annotated[CallToolResult, declaring.ExpectedStateAnswer]:
+        """Say what should be; changes no resource. One of: adopt keys or a selector, accept a deviation, apply a
+        manifest {"apiVersion":"homelab.ai/v1","kind":"Expectation","metadata":{"name":"web"},"spec":{"key":"...",
+        "status":"running","fields":{"spec.image":"nginx:1"}}}. Only with the operator's consent; dry_run first.
+        """
+        if sum((bool(keys or selector), deviation is not None, bool(manifest))) != 1:
+            raise Refused("bad_query", "give exactly one of: keys or selector, deviation, manifest")
+        if deviation is not None:
+            if dry_run:
+                raise Refused("bad_query", "accepting has no dry_run: list_deviations with its id shows what becomes")
+            return whole(await declaring.accept(self.answers, deviation, reason))
+        if manifest:
+            return whole(await declaring.apply(self.answers, manifest, dry_run=dry_run))
+        return whole(await declaring.adopt(self.answers, keys, selector, dry_run=dry_run))
+
+    async def set_operator_state(
+        self,
+        *,
+        target: Annotated[str, Field(description="key, pool path or provider/source")],
+        state: Annotated[State | None, Field(description="default: clear what was said")] = None,
+        until: Annotated[str | None, Field(description="ISO 8601 with zone, or how long: 30m, 2h, 7d")] = None,
+        reason: str = "",
+    ) -> Annotated[CallToolResult, e.OperatorStateAnswer]:
+        """Say that something is on purpose: maintenance (deviations stay quiet), expected_offline (absence is right),
+        retired (nothing is expected), never_auto. Only with the operator's consent.
+        """
+        now = self.clock.now()
+        until_at = p.later(until, now=now, name="until")
+        query = e.OperatorStateQuery(target=target, state=state, until_at=until_at, reason=reason, by=declaring.WHO)
+        return whole(await declaring.operator_state(self.answers, query, now))
 
     async def create_snapshot(
         self,

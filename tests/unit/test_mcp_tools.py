@@ -13,6 +13,7 @@ from mcp.types import CallToolResult, TextResourceContents, Tool
 
 from daemon.api.answers import Unavailable
 from daemon.mcp import limits, server
+from schemas import expected_queries as e
 from schemas import queries as q
 from tests.conftest import FakeClock
 from tests.support.answers import KEY, ODD_KEY, FakeAnswers, deviation, event, row
@@ -30,10 +31,12 @@ EXAMPLES = {
     "get_metrics": {"key": KEY, "metric": "cpu_ratio"},
     "query_sql": {"sql": "select 1"},
     "export_template": {"key": KEY},
+    "set_expected_state": {"selector": "kind=container", "dry_run": True},
+    "set_operator_state": {"target": "docker/local", "state": "maintenance", "until": "2h"},
     "create_snapshot": {"name": "before", "note": "the upgrade"},
     "refresh_source": {"source": "local", "wait_seconds": 0},
 }
-WRITING = {"create_snapshot", "refresh_source"}
+WRITING = {"set_expected_state", "set_operator_state", "create_snapshot", "refresh_source"}
 
 
 @pytest.fixture
@@ -72,7 +75,8 @@ def said(result: CallToolResult) -> str:
 async def test_the_tools_are_these_and_say_what_they_do_to_the_world(agent: Agent):
     tools = await agent.list_tools()
     hints = {tool.name: tool.annotations.model_dump(by_alias=True, exclude_none=True) for tool in tools}
-    assert hints.pop("refresh_source") == READ_ONLY | {"readOnlyHint": False}
+    for name in ("refresh_source", "set_expected_state", "set_operator_state"):
+        assert hints.pop(name) == READ_ONLY | {"readOnlyHint": False}
     assert hints.pop("create_snapshot") == READ_ONLY | {"readOnlyHint": False, "idempotentHint": False}
     assert hints == dict.fromkeys(EXAMPLES.keys() - WRITING, READ_ONLY)
 
@@ -126,6 +130,64 @@ async def test_arguments_reach_the_question(agent: Agent, fake: FakeAnswers, clo
     assert (asked.kind, asked.limit) == ("vm", 7)
 
 
+MANIFEST = {
+    "apiVersion": "homelab.ai/v1",
+    "kind": "Expectation",
+    "metadata": {"name": "new"},
+    "spec": {"key": KEY, "status": "running"},
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "asked", "done"),
+    [
+        ({"keys": [KEY]}, q.AdoptQuery(keys=(KEY,)), f"{KEY}: status"),
+        (
+            {"selector": "kind=container label:tier=front", "dry_run": True},
+            q.AdoptQuery(kind="container", label=("tier=front",), dry_run=True),
+            f"{KEY}: status",
+        ),
+        (
+            {"deviation": "d1", "reason": "so it is"},
+            e.DeviationActQuery(id="d1", act="accept", reason="so it is", by="mcp"),
+            f"{KEY}: changed spec.image",
+        ),
+        (
+            {"manifest": json.dumps(MANIFEST)},
+            e.ExpectApplyQuery(documents=(e.Document(manifest=MANIFEST),)),
+            "Expectation/new: created, means 1 resources",
+        ),
+    ],
+    ids=("keys", "selector", "deviation", "manifest"),
+)
+async def test_what_should_be_is_said_in_one_of_three_ways(agent: Agent, fake: FakeAnswers, arguments, asked, done):
+    answer = await fetch(agent, "set_expected_state", **arguments)
+    assert fake.asked == [asked]
+    assert answer["done"] == [done]
+
+
+async def test_faults_of_a_manifest_are_told_so_that_they_can_be_mended(agent: Agent, fake: FakeAnswers):
+    fake.faults = (e.Fault(path="spec.staus", text="unknown key; did you mean status?"),)
+    result = await agent.call_tool("set_expected_state", {"manifest": json.dumps(MANIFEST)})
+    assert result.is_error
+    assert said(result) == "bad_query: spec.staus: unknown key; did you mean status?"
+
+
+async def test_an_operators_word_has_an_end(agent: Agent, fake: FakeAnswers, clock: FakeClock):
+    said = {"target": "docker/local", "state": "maintenance", "until": "2h", "reason": "disks"}
+    answer = await fetch(agent, "set_operator_state", **said)
+    assert answer["states"][0]["target"] == "docker/local"
+    (asked,) = fake.asked
+    assert asked.until_at == clock.now() + timedelta(hours=2)
+    assert asked.by == "mcp"
+    assert (await fetch(agent, "set_operator_state", target="docker/local"))["states"] == []
+
+
+async def test_a_deviation_is_asked_for_by_its_id(agent: Agent, fake: FakeAnswers):
+    await fetch(agent, "list_deviations", id="d1", quiet=False, history=True)
+    assert fake.asked == [q.DeviationsQuery(id="d1", quiet=False, history=True)]
+
+
 async def test_who_asks_for_gone_resources_gets_them(agent: Agent, fake: FakeAnswers):
     await agent.call_tool("search_resources", {"presence": "gone", "fields": ["key", "name"], "drifting": True})
     (asked,) = fake.asked
@@ -145,6 +207,15 @@ async def test_who_asks_for_gone_resources_gets_them(agent: Agent, fake: FakeAns
         ("list_events", {"since": "yesterday"}, "bad_query: since: write a time as 2026-01-31T12:00:00Z"),
         ("list_events", {"since": "2026-01-31T12:00:00"}, "bad_query: since: write a time as"),
         ("list_events", {"since": "99999999999d"}, "bad_query: since: write a time as"),
+        ("set_expected_state", {}, "bad_query: give exactly one of"),
+        ("set_expected_state", {"keys": [KEY], "deviation": "d1"}, "bad_query: give exactly one of"),
+        ("set_expected_state", {"selector": "knd=vm"}, "bad_query: selector: 'knd' is none of provider, source"),
+        ("set_expected_state", {"manifest": "{"}, "bad_query: manifest: not JSON"),
+        ("set_expected_state", {"manifest": "[]"}, "bad_query: manifest: one JSON object"),
+        ("set_expected_state", {"deviation": "d1", "dry_run": True}, "bad_query: accepting has no dry_run"),
+        ("set_operator_state", {"target": "a/b", "state": "maintenence"}, "bad_query: state: input should be"),
+        ("set_operator_state", {"target": "a/b", "until": "tomorrow"}, "bad_query: until: write a time as"),
+        ("set_operator_state", {"target": "a/b", "until": "2020-01-01T00:00:00Z"}, "bad_query: until: that is over"),
         ("get_resource", {"key": "nope"}, f"not_found: there is no resource nope Candidates: {KEY}"),
     ],
 )

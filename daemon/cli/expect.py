@@ -102,11 +102,8 @@ def check(paths: PathsArgument, *, as_json: JsonOption = False) -> None:
         tables.show_json({"files": files, "documents": len(documents), "faults": [*faults]})
     _refuse(faults)
     if not as_json:
-        said = "".join(f", {count} {kind}" for kind, count in declared.kinds(documents).items())
-        say(
-            f"ok: {words.count(files, 'file')}, {words.count(len(documents), 'document')}"
-            + (f": {said}" if said else "")
-        )
+        said = ", ".join(words.count(count, kind) for kind, count in declared.kinds(documents).items())
+        say(f"ok: {words.count(files, 'file')}: {said or 'no manifest in it'}")
 
 
 @app.command("list")

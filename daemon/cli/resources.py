@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 from pydantic import JsonValue
 
-from daemon.cli import details, pages, tables, words
+from daemon.cli import details, pages, saying, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import say, told
+from daemon.cli.saying import SelectorOption
 from daemon.cli.tables import Column, Sheet
 from schemas.queries import RelationsQuery, ResourceQuery, ResourcesQuery
 from schemas.resources import Health, Kind, Presence, Status
@@ -54,6 +55,7 @@ def resources(  # noqa: PLR0917 - a command line
     parent: Annotated[str | None, typer.Option(help="The key of what it sits in or on.")] = None,
     pool: Annotated[str | None, typer.Option(help="The path of a pool: what is in it or in those below it.")] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="A part of the key, name or address.")] = None,
+    selector: SelectorOption = None,
     *,
     managed: Annotated[
         bool | None, typer.Option("--managed/--unmanaged", help="Whether somebody says what it should be.")
@@ -72,9 +74,10 @@ def resources(  # noqa: PLR0917 - a command line
 
     homelab resources -k container --status running
     homelab resources --label com.docker.compose.project=media --json | jq '.[].name'
+    homelab resources --selector 'kind=container name=web-* pool=/lab'
     """
-    chosen = tuple(field.strip() for field in fields.split(",") if field.strip()) if fields else ()
-    query = ResourcesQuery(
+    wanted = saying.selector(
+        selector,
         provider=provider,
         source=source,
         kind=kind,
@@ -85,10 +88,14 @@ def resources(  # noqa: PLR0917 - a command line
         presence=presence,
         parent=parent,
         pool=pool,
+    )
+    chosen = tuple(field.strip() for field in fields.split(",") if field.strip()) if fields else ()
+    query = ResourcesQuery(
+        **wanted.model_dump(),
         text=text,
         managed=managed,
         drifting=drifting or None,
-        include_gone=gone or drifting or presence == Presence.GONE,  # what is missing drifts most of all
+        include_gone=gone or drifting or wanted.presence is Presence.GONE,  # what is missing drifts most of all
         fields=chosen or (("*",) if as_json else _ASKED),
     )
     found, page = ask(Where(state, nats, creds), lambda answers: pages.every(answers.resources, query, limit))

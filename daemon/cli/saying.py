@@ -25,15 +25,18 @@ UntilOption = Annotated[
 
 
 def selector(text: str | None, **more: object) -> Selector:
-    """Read ``--selector`` together with what single options say; both saying one thing twice is a mistake."""
+    """Read ``--selector`` together with what single options say; both saying another thing is a mistake."""
     try:
         said = selectors.parse(text or "")
     except BadSelector as error:
         raise typer.BadParameter(str(error), param_hint="--selector") from error
     given = {name: value for name, value in more.items() if value not in (None, ())}
-    doubled = [name for name in given if getattr(said, name) not in (None, ())]
-    if doubled:
-        raise typer.BadParameter(f"{doubled[0]} is said by an option, too", param_hint="--selector")
+    for name, value in given.items():
+        before = getattr(said, name)
+        if isinstance(value, tuple):
+            given[name] = (*before, *value)
+        elif before is not None:
+            raise typer.BadParameter(f"{name} is said by an option, too", param_hint="--selector")
     return said.model_copy(update=given)
 
 

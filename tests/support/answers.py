@@ -182,6 +182,7 @@ class FakeAnswers:
             store_path="/nowhere",
             bus_url="nats://127.0.0.1:4222",
             bus_reconnects=0,
+            expectation_faults=tuple(map(str, self.faults)),
         )
 
     async def sources(self, query: q.SourcesQuery) -> q.SourcesAnswer:

@@ -31,6 +31,10 @@ sources:
   #     cert: /etc/homelab/docker/cert.pem
   #     key: /etc/homelab/docker/key.pem
 
+# Manifests that say what should be: a folder, or a list of them.  Watched; each is in force as a whole.
+# expectations:
+#   folder: /etc/homelab/expectations
+
 # nats:
 #   port: 4222                 # of the bus that `homelab up` starts; 0 takes any free one
 #   url: nats://bus.lan:4222   # a bus that is there already

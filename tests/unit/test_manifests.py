@@ -1,6 +1,7 @@
 """What a person who mistyped a manifest is told: every fault, with its place, and never a value."""
 
 import os
+import re
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -296,3 +297,13 @@ def test_a_file_full_of_faults_is_told_in_part(tmp_path):
     text = "---\n".join(document("kye: x\n").replace("web", f"n{n}") for n in range(500))
     told = faults(tmp_path, text)
     assert len(told) <= manifests.MAX_FAULTS + 1
+
+
+def test_the_manifests_of_the_readme_are_right():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "apiVersion" in block]
+    found = manifests.Read()
+    for block in blocks:
+        manifests.parse(block, "README.md", found)
+    assert found.faults == []
+    assert {one.manifest["kind"] for one in found.documents} == set(manifests.KINDS)

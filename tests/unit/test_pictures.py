@@ -199,6 +199,26 @@ def test_what_was_lost_is_counted(store):
     assert store.database.transact(lambda con: pictures.lost(con, snapshot)) == 1
 
 
+def test_what_was_gone_already_does_not_hide_a_loss(store):
+    store.say(observed("web"), observed("db"), observed("tmp"), removed("tmp", after(1)))
+    store.say(scan(["web", "db"], after(2)))
+    snapshot = take(store)
+    assert (snapshot.resources, names(store, snapshot.seq, "presence=gone")) == (2, [])
+
+    store.rows("DELETE FROM state_log WHERE name = 'db'")
+    assert store.database.transact(lambda con: pictures.lost(con, snapshot)) == 1
+
+
+def test_the_log_goes_on_counting_though_all_it_told_is_gone(store):
+    store.say(observed("web"), observed("db"), removed("web", after(1)), removed("db", after(1)))
+    store.say(scan(["other"], after(2)), scan(["other"], after(3)))
+    last = store.database.transact(pictures.last_seq)
+    assert names(store, None) == []
+
+    forget(store)
+    assert store.rows("SELECT count(*), max(seq) FROM state_log") == [(1, last)]
+
+
 def test_snapshots_are_listed_newest_first_and_are_public_to_sql(store):
     store.say(observed("web"))
     take(store, "a")

@@ -112,6 +112,9 @@ async def test_what_differs_between_two_snapshots_or_a_snapshot_and_now(ask, sto
     ]
     since = await ask.snapshot_diff(e.SnapshotDiffQuery(older="a"))
     assert [(one.name, one.change) for one in since.items] == [("new", "appeared"), ("tmp", "gone"), ("web", "changed")]
+    await create(ask, "c")
+    named = await ask.snapshot_diff(e.SnapshotDiffQuery(older="a", newer="c"))
+    assert named.items == since.items
     assert (await ask.snapshot_diff(e.SnapshotDiffQuery(older="a", newer="a"))).items == ()
     back = await ask.snapshot_diff(e.SnapshotDiffQuery(older="b", newer="a"))
     assert [(one.name, one.change) for one in back.items] == [("new", "gone"), ("web", "changed")]

@@ -72,8 +72,9 @@ def _change(con: Connection, query: e.SnapshotChangeQuery, now: datetime) -> e.S
 
 
 def _diff(con: Connection, query: e.SnapshotDiffQuery, now: datetime) -> e.SnapshotDiffAnswer:
-    older = _whole(con, query.older)
-    newer = None if query.newer is None else _whole(con, query.newer).seq
+    checked = _named if query.cursor else _whole  # the first page has looked
+    older = checked(con, query.older)
+    newer = None if query.newer is None else checked(con, query.newer).seq
     until = pictures.last_seq(con) if newer is None else newer
     chosen = _chosen(query.selector, past=True)
     keys, total = pictures.differing(con, older.seq, until, chosen, after=query.cursor, limit=query.limit + 1)
@@ -90,7 +91,8 @@ def _diff(con: Connection, query: e.SnapshotDiffQuery, now: datetime) -> e.Snaps
 
 
 def _export(con: Connection, query: e.SnapshotExportQuery, now: datetime) -> e.SnapshotExportAnswer:
-    one = None if query.name is None else _whole(con, query.name)
+    checked = _named if query.cursor else _whole  # the first page has looked
+    one = None if query.name is None else checked(con, query.name)
     seq = one.seq if one else None
     chosen = _chosen(query.selector, past=one is not None)
     keys, total = pictures.keys(con, seq, chosen, after=query.cursor, limit=query.limit + 1)

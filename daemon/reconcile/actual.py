@@ -22,8 +22,7 @@ FIELDS = (
 class Actual:
     """``fields`` has of ``FIELDS`` what is known; ``pools`` are the paths it is a member of itself.
 
-    ``parent_presence`` is that of its parent's own row; None: there is none.  ``twins`` are the keys under which the
-    same incarnation is present, too.
+    ``is_orphan``: its parent is gone.  ``twins`` are the keys under which the same incarnation is present, too.
     """
 
     key: str
@@ -32,7 +31,7 @@ class Actual:
     observed_at: datetime | None = None
     scan: str | None = None
     pools: frozenset[str] = frozenset()
-    parent_presence: Presence | None = None
+    is_orphan: bool = False
     twins: tuple[str, ...] = ()
 
     @cached_property

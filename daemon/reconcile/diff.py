@@ -149,7 +149,7 @@ def _circumstances(expected: Expectation, actual: Actual, now: datetime) -> Iter
     """What is wrong although no field differs."""
     if actual.twins:
         yield _of(expected, DeviationType.DUPLICATE, INCARNATION, None, list(actual.twins))
-    if actual.parent_presence is Presence.GONE:
+    if actual.is_orphan:
         yield _of(expected, DeviationType.ORPHANED, PARENT, actual.parent, "gone")
     if expected.max_backup_age_seconds is not None:
         newest = value_at(actual.fields, BACKUP)

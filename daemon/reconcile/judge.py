@@ -14,14 +14,11 @@ from daemon.reconcile.settle import Circumstances, Evidence, Settled, settle
 from daemon.reconcile.severity import severity
 from daemon.reconcile.sight import Sight
 from daemon.reconcile.standing import Standing
-from daemon.store.actuals import Blind, Held
+from daemon.store.actuals import CARRIERS, Blind, Held
 from daemon.store.declarations import Declared
 from schemas.deviations import DeviationType, Difference
 from schemas.expectations import Criticality, Expectation, ExpectedPresence
-from schemas.resources import Kind, Presence
-
-CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
-"""When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
+from schemas.resources import Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ def _around(sight: Sight, cases: dict[str, _Case], now: datetime) -> Circumstanc
     for key, case in cases.items():
         if case.expected is not None and case.expected.presence is ExpectedPresence.PRESENT:
             parent = sight.parents.get(key)
-            if parent in cases and Kind(cases[parent].actual.part.kind) in CARRIERS:
+            if parent in cases and cases[parent].actual.part.kind in CARRIERS:
                 dependants.setdefault(parent, []).append(key)
     return Circumstances(
         recent=sight.recent, unsettled={key for key, case in cases.items() if is_unsettled(case.actual)},

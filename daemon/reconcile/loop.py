@@ -164,7 +164,6 @@ class Reconciler:
         return self._index is not before
 
     def _judge(self, con: Connection, marks: Marks, now: datetime) -> tuple[Judged, Marks]:
-        marks.everything |= self._is_declared_anew(con)
         assert self._index is not None  # noqa: S101 - just loaded
         seen = sight.look(con, marks, self._index, self.unmanaged, now)
         judged = judge(seen, now=now)

@@ -106,7 +106,7 @@ def muted(deviation: Deviation, now: datetime) -> str:
     return f"muted until {until}: {deviation.note}" if deviation.note else f"muted until {until}"
 
 
-def _steps(
+def _steps(  # noqa: PLR0917 - what `settle` was given
     found: Sequence[Difference],
     still_open: Iterable[Deviation],
     judged: AbstractSet[str],
@@ -196,7 +196,7 @@ def _explain(steps: Sequence[_Step], around: Circumstances, now: datetime) -> No
         if step.what is Transition.RESOLVED:
             continue
         cause = causes.get(one.id) if step.is_judged else None
-        root = cause.id if cause else None if step.is_judged else one.root_cause
+        root = (cause.root_cause or cause.id) if cause else None if step.is_judged else one.root_cause
         quiet = roots.consequence(cause) if cause else one.quiet if root else ""
         if root is not None:
             following.setdefault(root, set()).add(one.key)

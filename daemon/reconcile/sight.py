@@ -10,7 +10,7 @@ from daemon.reconcile.declared import Index
 from daemon.reconcile.diff import IDENTIFIED
 from daemon.reconcile.settle import FLAP
 from daemon.store import actuals, adopted, deviations, expectations, memberships, operator_states
-from daemon.store.actuals import Blind, Held
+from daemon.store.actuals import Blind, Held, Neighbours
 from daemon.store.adopted import Adopted
 from daemon.store.database import Connection
 from daemon.store.views import resources
@@ -59,18 +59,21 @@ class Sight:
 
 def look(con: Connection, marks: Marks, index: Index, unmanaged_sources: AbstractSet[str], now: datetime) -> Sight:
     keys, meant = _keys(con, marks, index, unmanaged_sources)
+    near = actuals.neighbours(con, keys, IDENTIFIED)
+    if not marks.everything and not near.keys <= keys:
+        keys |= near.keys
+        near = actuals.neighbours(con, keys, IDENTIFIED)  # of all that is judged everything has to be known
     blind = actuals.blind(con)
-    parents = actuals.parents(con, keys)
+    parents = near.parents
     unmanaged = _unmanaged(con, keys, unmanaged_sources)
     before, taken = expectations.fetch(con, keys), adopted.fetch(con, keys)
-    around = keys | set(parents.values()) | _sources(con)
-    still_open = deviations.still_open(con, around)
+    still_open = deviations.still_open(con, keys | set(parents.values()), of_sources=True)
     relevant = keys & (before.keys() | taken.keys() | index.exact.keys() | unmanaged | {one.key for one in still_open})
     if index.selecting:
         relevant |= keys if meant is None else keys & meant.keys()
     pools = memberships.paths_of(con, relevant)
     return Sight(
-        index=index, actuals=_actuals(con, relevant, pools), adopted=taken, before=before,
+        index=index, actuals=_actuals(con, relevant, pools, near), adopted=taken, before=before,
         states=operator_states.fetch(con, now=now), unmanaged=unmanaged, still_open=still_open,
         recent=deviations.resolved_since(con, relevant | {one.source for one in blind}, now - FLAP), parents=parents,
         held=actuals.held(con), blind=blind, pools=pools, meant=meant,
@@ -88,8 +91,6 @@ def _keys(
         keys |= actuals.keys_of_sources(con, unmanaged)
         return keys | memberships.keys_of(con, memberships.unmanaged_pools(con)), meant
     keys = set(marks.keys)
-    if keys:
-        keys |= actuals.related(con, keys, IDENTIFIED)
     if marks.sources:
         keys |= expectations.of_sources(con, marks.sources)
         keys |= {key for key in deviations.open_keys(con) if source_of(key) in marks.sources and _is_resource(key)}
@@ -104,19 +105,15 @@ def _unmanaged(con: Connection, keys: AbstractSet[str], sources: AbstractSet[str
     return {key for key in keys if source_of(key) in sources or key in members}
 
 
-def _sources(con: Connection) -> set[str]:
-    """The sources that deviate themselves: they are looked at in every cycle."""
-    return {key for key in deviations.open_keys(con) if not _is_resource(key)}
-
-
-def _actuals(con: Connection, keys: AbstractSet[str], pools: Mapping[str, AbstractSet[str]]) -> dict[str, Actual]:
+def _actuals(
+    con: Connection, keys: AbstractSet[str], pools: Mapping[str, AbstractSet[str]], near: Neighbours
+) -> dict[str, Actual]:
     """What is known of ``keys``.  What was never seen is missing only where its whole source can be read."""
-    twins = actuals.twins(con, keys, IDENTIFIED)
     made = {
         one.key: Actual(
             one.key, Presence(one.presence), one.fields, one.observed_at, one.scan,
-            pools=frozenset(pools.get(one.key, ())), twins=tuple(twins.get(one.key, ())),
-            parent_presence=Presence(one.parent_presence) if one.parent_presence else None,
+            pools=frozenset(pools.get(one.key, ())), twins=tuple(near.twins.get(one.key, ())),
+            is_orphan=near.parents.get(one.key) in near.gone_parents,
         )
         for one in actuals.fetch(con, keys)
     }  # fmt: skip

@@ -1,7 +1,7 @@
-"""What is known of resources now, for judging: the view ``resources`` with every reason for not knowing applied."""
+"""What is known of resources now, for judging: the view ``known_`` with every reason for not knowing applied."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,28 +10,28 @@ import orjson
 from daemon.store import rows
 from daemon.store.database import Connection
 from daemon.store.inventory import instant
+from schemas.resources import Kind
 
 _COLUMNS = (
     "r.name, r.status, r.health, r.parent, r.incarnation, r.revision, r.addresses, r.cpu_cores, r.memory_bytes,"
     " r.disk_bytes, r.gpus, to_json(r.labels), r.spec, r.native"
 )
-_SELECT = (
-    f"SELECT r.key, r.presence, epoch_us(r.observed_at), s.last_scan, p.presence, {_COLUMNS}"
-    " FROM resources AS r LEFT JOIN scopes_ AS s USING (provider, source, scope)"
-    " LEFT JOIN inventory_ AS p ON p.key = r.parent"
-)
+_SELECT = f"SELECT r.key, r.presence, epoch_us(r.observed_at), r.last_scan, {_COLUMNS} FROM known_ AS r"
+_PARENT = 7
+"""The place of the parent in a row."""
+CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
+"""When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
 BLIND = "('failed', 'denied', 'late')"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One resource now; ``fields`` has what paths may name, ``parent_presence`` what scans said of its parent."""
+    """One resource now; ``fields`` has what paths may name."""
 
     key: str
     presence: str
     observed_at: datetime | None
     scan: str | None
-    parent_presence: str | None
     fields: dict[str, Any]
 
 
@@ -65,11 +65,21 @@ def fetch(con: Connection, keys: Iterable[str]) -> list[Seen]:
     if wanted == "[]":
         return []
     found = con.execute(f"{_SELECT} WHERE r.key IN {rows.IN_TEXTS}", [wanted]).fetchall()
-    return [_seen(row) for row in found]
+    down = _down(con, {row[_PARENT] for row in found if row[_PARENT] is not None})
+    return [_seen(row, unknown=row[_PARENT] in down) for row in found]
 
 
-def _seen(row: Sequence[Any]) -> Seen:
-    key, presence, observed_at, scan, parent_presence, *rest = row
+def _down(con: Connection, parents: Iterable[str]) -> set[str]:
+    """Return those of ``parents`` that are down and carry others, so that nothing is known of these."""
+    carriers = rows.texts(key for key in parents if key.split("/", 3)[2] in CARRIERS)
+    if carriers == "[]":
+        return set()
+    found = con.execute(f"SELECT key FROM down_parents_ WHERE key IN {rows.IN_TEXTS}", [carriers]).fetchall()
+    return {key for (key,) in found}
+
+
+def _seen(row: Sequence[Any], *, unknown: bool) -> Seen:
+    key, presence, observed_at, scan, *rest = row
     name, status, health, parent, incarnation, revision, addresses, cpu, memory, disk, gpus, labels, spec, native = rest
     fields = {
         "name": name, "status": status, "health": health, "parent": parent, "incarnation": incarnation,
@@ -77,41 +87,74 @@ def _seen(row: Sequence[Any]) -> Seen:
         "size": {"cpu_cores": cpu, "memory_bytes": memory, "disk_bytes": disk, "gpus": gpus},
         "labels": orjson.loads(labels), "spec": orjson.loads(spec), "native": orjson.loads(native),
     }  # fmt: skip
-    return Seen(key, presence, instant(observed_at), scan, parent_presence, fields)
+    hidden = unknown and presence in {"present", "suspect"}
+    return Seen(key, "unknown" if hidden else presence, instant(observed_at), scan, fields)
 
 
-def related(con: Connection, keys: Iterable[str], kinds: Iterable[str]) -> set[str]:
-    """Return what is judged together with ``keys``: parents, children, and the same incarnation under another key."""
+_IDENTITY = "key, parent, provider, kind, incarnation, presence"
+_FEW = 30
+"""So many values are compared one by one, which DuckDB does while it scans; more are joined."""
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """``twins``: key -> the other keys under which the same incarnation is present."""
+
+    parents: dict[str, str] = field(default_factory=dict)
+    children: set[str] = field(default_factory=set)
+    twins: dict[str, list[str]] = field(default_factory=dict)
+    gone_parents: set[str] = field(default_factory=set)
+    alike: set[str] = field(default_factory=set)
+    """Keys that have or had the same incarnation."""
+
+    @property
+    def keys(self) -> set[str]:
+        return {*self.parents.values(), *self.children, *self.alike}
+
+
+def neighbours(con: Connection, keys: Iterable[str], kinds: Iterable[str]) -> Neighbours:
+    """Return what is judged together with ``keys``; only things of ``kinds`` have twins."""
+    made = Neighbours()
+    own = con.execute(f"SELECT {_IDENTITY} FROM inventory_ WHERE key IN {rows.IN_TEXTS}", [rows.texts(keys)]).fetchall()
+    identified = set(kinds)
+    wanted = {(provider, kind, incarnation) for _, _, provider, kind, incarnation, _ in own
+              if incarnation and kind in identified}  # fmt: skip
+    near = _where(con, "parent", [row[0] for row in own]) + _where(con, "incarnation", [one for _, _, one in wanted])
+    of: dict[tuple[str, ...], set[str]] = {}
+    mine = {row[0] for row in own}
+    for key, parent, provider, kind, incarnation, presence in (*own, *near):
+        if parent is not None:
+            made.parents[key] = parent
+            if parent in mine:
+                made.children.add(key)
+        if (provider, kind, incarnation) in wanted:
+            made.alike.add(key)
+            if presence == "present":
+                of.setdefault((provider, kind, incarnation), set()).add(key)
+    for same in of.values():
+        for key in same if len(same) > 1 else ():
+            made.twins[key] = sorted(same - {key})
+    made.gone_parents = gone(con, set(made.parents.values()))
+    return made
+
+
+def _where(con: Connection, column: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+    if not values:
+        return []
+    if len(values) <= _FEW:
+        marks = ", ".join("?" * len(values))
+        return con.execute(f"SELECT {_IDENTITY} FROM inventory_ WHERE {column} IN ({marks})", list(values)).fetchall()
+    found = f"SELECT {_IDENTITY} FROM inventory_ WHERE {column} IN {rows.IN_TEXTS}"
+    return con.execute(found, [rows.texts(values)]).fetchall()
+
+
+def gone(con: Connection, keys: Iterable[str]) -> set[str]:
+    """Return those of ``keys`` that are gone."""
     wanted = rows.texts(keys)
-    found = con.execute(
-        f"WITH w AS MATERIALIZED (SELECT key, parent, provider, kind, incarnation FROM inventory_"
-        f" WHERE key IN {rows.IN_TEXTS})"
-        f" SELECT key FROM inventory_ WHERE parent IN {rows.IN_TEXTS}"
-        " UNION SELECT parent FROM w WHERE parent IS NOT NULL"
-        " UNION SELECT i.key FROM inventory_ AS i JOIN w USING (provider, kind, incarnation)"
-        f" WHERE w.incarnation <> '' AND w.kind IN {rows.IN_TEXTS} AND i.key <> w.key",
-        [wanted, wanted, rows.texts(kinds)],
-    ).fetchall()
-    return {key for (key,) in found}
-
-
-def parents(con: Connection, keys: Iterable[str]) -> dict[str, str]:
-    found = con.execute(
-        f"SELECT key, parent FROM inventory_ WHERE parent IS NOT NULL AND key IN {rows.IN_TEXTS}", [rows.texts(keys)]
-    ).fetchall()
-    return dict(found)
-
-
-def twins(con: Connection, keys: Iterable[str], kinds: Iterable[str]) -> dict[str, list[str]]:
-    """Return key -> the other keys under which the same incarnation is present."""
-    found = con.execute(
-        "SELECT w.key, list(i.key ORDER BY i.key) FROM inventory_ AS i JOIN ("
-        f" SELECT key, provider, kind, incarnation FROM inventory_ WHERE key IN {rows.IN_TEXTS}"
-        f" AND incarnation <> '' AND kind IN {rows.IN_TEXTS}"
-        ") AS w USING (provider, kind, incarnation) WHERE i.key <> w.key AND i.presence = 'present' GROUP BY w.key",
-        [rows.texts(keys), rows.texts(kinds)],
-    ).fetchall()
-    return dict(found)
+    if wanted == "[]":
+        return set()
+    found = con.execute(f"SELECT key FROM inventory_ WHERE presence = 'gone' AND key IN {rows.IN_TEXTS}", [wanted])
+    return {key for (key,) in found.fetchall()}
 
 
 def last_seqs(con: Connection, keys: Iterable[str]) -> dict[str, int]:

@@ -49,11 +49,14 @@ def find(con: Connection, condition: str, parameters: Sequence[object] = (), *, 
     return [_deviation(row) for row in found]
 
 
-def still_open(con: Connection, keys: Iterable[str] | None = None) -> list[Deviation]:
-    """Return the open deviations of ``keys``; None is all."""
+def still_open(con: Connection, keys: Iterable[str] | None = None, *, of_sources: bool = False) -> list[Deviation]:
+    """Return the open deviations of ``keys``; None is all.  ``of_sources``: and those of sources themselves."""
     if keys is None:
         return find(con, "resolved_at IS NULL")
-    return find(con, f"resolved_at IS NULL AND key IN {rows.IN_TEXTS}", [rows.texts(keys)])
+    wanted = f"key IN {rows.IN_TEXTS}"
+    if of_sources:
+        wanted = f"({wanted} OR type IN ('mass_absence', 'unreachable'))"
+    return find(con, f"resolved_at IS NULL AND {wanted}", [rows.texts(keys)])
 
 
 def resolved_since(con: Connection, keys: Iterable[str], at: datetime) -> list[Deviation]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from stat import S_ISDIR
 from typing import NoReturn
@@ -30,6 +31,7 @@ _AGAIN = 10.0
 """What was refused because of something elsewhere is tried again this often, in seconds."""
 _GONE = "the folder cannot be read: what it said stays in force"
 _EMPTY = "the folder is empty: what it said stays in force; to withdraw it: homelab expect delete --origin {origin}"
+_LEFT = "nobody watches this folder any more: what it said stays in force; homelab expect delete --origin {origin}"
 Files = tuple[tuple[str, int, int, int], ...]
 """Path, size, time of change and inode of each file."""
 
@@ -63,6 +65,8 @@ class Folders:
     clock: Clock
     reconciler: Reconciler
     watched: list[Watched] = field(default_factory=list)
+    left: tuple[Fault, ...] = ()
+    """Of folders that are in force and that nobody watches any more."""
 
     def watch(self, paths: Iterable[Path]) -> None:
         self.watched += [Watched(path) for path in dict.fromkeys(path.expanduser().absolute() for path in paths)]
@@ -70,13 +74,28 @@ class Folders:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """Why what the folders say now is not in force."""
-        return tuple(fault for one in self.watched for fault in one.faults)
+        return (*(fault for one in self.watched for fault in one.faults), *self.left)
 
     async def run(self) -> NoReturn:
+        loop = asyncio.get_running_loop()
+        look_at = loop.time()
         while True:
+            if loop.time() >= look_at:
+                await self.look_for_left()
+                look_at = loop.time() + (_AGAIN if self.left else inf)
             for one in self.watched:
                 await self.visit(one)
             await asyncio.sleep(EVERY)
+
+    async def look_for_left(self) -> None:
+        watched = {one.origin for one in self.watched}
+        with suppress(StoreUnavailable):
+            origins = await self.database.read(lambda con: {one.origin for one in declarations.fetch(con)})
+            self.left = tuple(
+                Fault(place=Place(file=origin.removeprefix(FOLDER)), text=_LEFT.format(origin=origin))
+                for origin in sorted(origins - watched)
+                if origin.startswith(FOLDER)
+            )
 
     async def visit(self, one: Watched) -> None:
         """Look at a folder; apply it when it stands still and is not as it was dealt with."""

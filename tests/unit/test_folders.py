@@ -163,3 +163,16 @@ async def test_a_file_that_is_still_being_written_is_waited_for(lab: Lab, folder
     write(folder / "web.yaml", expectation("web", status="stopped"))
     await lab.visit()
     assert lab.told == []
+
+
+async def test_a_folder_that_is_no_longer_configured_keeps_what_it_said_and_says_so(
+    lab: Lab, folder: Path, clock: FakeClock
+):
+    again = Lab(lab.database, clock)
+    await again.folders.look_for_left()
+    assert again.names() == ["db", "web"]
+    (told,) = again.told
+    assert told.startswith(f"{folder}: nobody watches this folder any more")
+    lab.database.transact(lambda con: declarations.delete(con, ["Expectation/db", "Expectation/web"]))
+    await again.folders.look_for_left()
+    assert again.told == []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +8,8 @@ from daemon.reconcile import adopt
 from daemon.reconcile.actual import Actual
 from daemon.reconcile.diff import diff
 from schemas.deviations import DeviationType
-from schemas.expectations import Expectation, ExpectedField, Owner
+from schemas.expectations import Expectation, ExpectedField, ExpectedPresence, Owner
+from schemas.manifests import SeverityRule
 from schemas.resources import Presence
 from tests.support.events import NOON, key
 
@@ -138,3 +141,103 @@ def test_types_are_those_of_the_glossary():
     (difference,) = diff(expected(status="running"), actual(status="stopped"), now=NOON)
 
     assert difference.identity == (WEB, DeviationType.STOPPED, "status")
+
+
+# --- presence, circumstances, severities -----------------------------------------------------------------------------
+
+
+def test_what_must_not_be_there_is_unmanaged_and_worse_than_what_nobody_knows():
+    absent = expected().model_copy(update={"presence": ExpectedPresence.ABSENT})
+
+    (difference,) = diff(absent, actual(), now=NOON)
+    assert (difference.type, difference.expected, difference.severity) == ("unmanaged", "absent", "medium")
+    assert found(absent, actual(Presence.GONE)) == []
+
+
+def test_who_ignores_presence_is_not_told_of_it():
+    assert found(expected(ignore=("presence",)), actual(Presence.GONE)) == []
+
+
+def test_expected_offline_is_neither_missing_nor_stopped_but_its_fields_count():
+    want = expected(status="running", spec={"image": "a"})
+
+    assert found(want, actual(Presence.GONE), offline=True) == []
+    assert found(want, actual(status="stopped", spec={"image": "b"}), offline=True) == [
+        ("changed", "spec.image", "a", "b")
+    ]
+
+
+def test_another_parent_is_moved_and_another_incarnation_is_replaced():
+    want = expected(parent="docker/nas/stack/a", incarnation="1")
+
+    assert found(want, actual(parent="docker/nas/stack/b", incarnation="2")) == [
+        ("moved", "parent", "docker/nas/stack/a", "docker/nas/stack/b"), ("replaced", "incarnation", "1", "2"),
+    ]  # fmt: skip
+
+
+def test_a_nearer_word_is_judged_in_place_of_the_wider_one():
+    want = expected(spec={"image": "a", "restart": "no"}, **{"spec.image": "b"})
+
+    assert found(want, actual(spec={"image": "b", "restart": "no"})) == []
+    assert found(want, actual(spec={"image": "a", "restart": "x"})) == [
+        ("changed", "spec.restart", "no", "x"), ("changed", "spec.image", "b", "a"),
+    ]  # fmt: skip
+
+
+def test_what_a_provider_computes_is_no_drift_unless_somebody_said_it():
+    have = actual(labels={"com.docker.compose.config-hash": "2", "tier": "front"})
+
+    assert found(expected(labels={"tier": "front"}), have) == []
+    path = 'labels."com.docker.compose.config-hash"'
+    assert found(expected(**{path: "1"}), have) == [("changed", path, "1", "2")]
+
+
+def test_a_backup_that_is_too_old_is_stale_and_one_that_is_not_known_is_not():
+    want = expected().model_copy(update={"max_backup_age_seconds": 3600.0})
+
+    def backed_up(at):
+        return found(want, actual(native={"newest_backup_at": at}))
+
+    assert backed_up("2026-11-20T10:59:59+00:00") == [
+        ("stale_backup", "native.newest_backup_at", 3600.0, "2026-11-20T10:59:59+00:00")
+    ]
+    assert backed_up("2026-11-20T11:00:01Z") == []
+    assert [backed_up(at) for at in (None, "yesterday", "2026-11-20T01:00:00", 5)] == [[], [], [], []]
+
+
+def test_an_orphan_and_a_duplicate_are_told_where_something_is_expected():
+    have = replace(actual(parent="docker/nas/stack/a"), is_orphan=True, twins=("docker/b/container/web",))
+
+    assert found(expected(name="web"), have) == [
+        ("duplicate", "incarnation", None, ["docker/b/container/web"]),
+        ("orphaned", "parent", "docker/nas/stack/a", "gone"),
+    ]
+    assert found(None, have) == []
+
+
+def test_an_unknown_health_says_nothing():
+    assert found(expected(health="ok"), actual(health="unknown")) == []
+    assert found(expected(health="ok"), actual(health="failing")) == [("changed", "health", "ok", "failing")]
+
+
+def test_the_first_rule_that_fits_says_how_bad_it_is():
+    rules = [SeverityRule(path="spec.im*", severity="low"), SeverityRule(type="changed", severity="critical")]
+
+    made = diff(expected(spec={"image": "a", "x": 1}), actual(spec={"image": "b", "x": 2}), now=NOON, rules=rules)
+
+    assert [(one.path, str(one.severity)) for one in made] == [("spec.image", "low"), ("spec.x", "critical")]
+
+
+@given(spec=specs, data=st.data())
+def test_equal_states_do_not_differ_whatever_the_order(spec, data):
+    turned = dict(data.draw(st.permutations(list(spec.items()))))
+
+    assert found(expected(spec=spec), actual(spec=turned)) == []
+
+
+@given(values=st.lists(st.sampled_from(["80:80", "81:81", "82:82"]), max_size=4), data=st.data())
+def test_the_order_of_a_sorted_list_is_no_difference(values, data):
+    turned = data.draw(st.permutations(values))
+
+    assert found(expected(**{"spec.ports": values}), actual(spec={"ports": turned})) == []
+    assert found(expected(spec={"ports": values}), actual(spec={"ports": turned})) == []

@@ -144,7 +144,7 @@ class BusAnswers:
         except NoRespondersError as error:
             raise Unavailable(f"no daemon answers on {self.client.address}: is `homelab up` running?") from error
         except MaxPayloadError as error:
-            raise Refused("bad_query", "the query is larger than the bus allows") from error
+            raise Refused("too_large", "the query is larger than the bus allows") from error
         except TimeoutError as error:
             raise pending.reason or Unavailable(self._silence(patience)) from error
         except NatsError as error:

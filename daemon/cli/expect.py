@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.api.answers import Answers
+from daemon.api.answers import Answers, Refused
 from daemon.cli import declared, saying, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import Exit, Failure, say, told
@@ -30,6 +30,7 @@ PathsArgument = Annotated[
 PruneOption = Annotated[
     bool, typer.Option("--prune", help="Withdraw what this FILE or DIR said before and says no more.")
 ]
+_WARNINGS = 10
 _LINES_UP_TO = 2000
 """More documents than this are sent without the lines of their fields: the bus bounds a message."""
 
@@ -53,7 +54,7 @@ def apply(
     """
     query = _query(paths, prune=prune, dry_run=dry_run)
     with waiting("applying"):
-        answer = ask(Where(state, nats, creds), lambda answers: answers.expect_apply(query), "operator")
+        answer = ask(Where(state, nats, creds), lambda answers: _sent(answers, query), "operator")
     if as_json:
         tables.show_json(answer)
     else:
@@ -260,8 +261,20 @@ def _contradictions(documents: Iterable[Document]) -> list[Fault]:
     return applying.plan({}, new, origin="api", prune=False, matching={}, known=()).faults
 
 
+async def _sent(answers: Answers, query: ExpectApplyQuery) -> ExpectApplyAnswer:
+    try:
+        return await answers.expect_apply(query)
+    except Refused as error:
+        if error.code != "too_large":
+            raise
+        raise Failure(
+            f"{words.count(len(query.documents), 'document')} at once are larger than the bus allows: "
+            "apply them in parts, or name their folder in the configuration (expectations.folder)"
+        ) from error
+
+
 async def _compared(answers: Answers, query: ExpectApplyQuery) -> tuple[ExpectApplyAnswer, list[object]]:
-    answer = await answers.expect_apply(query)
+    answer = await _sent(answers, query)
     before: list[object] = []
     if any(one.change == "changed" for one in answer.applied):
         before, _ = await declared.every(answers, ExpectationsQuery(of="declarations"), None)
@@ -269,8 +282,10 @@ async def _compared(answers: Answers, query: ExpectApplyQuery) -> tuple[ExpectAp
 
 
 def _judge(answer: ExpectApplyAnswer) -> None:
-    for warning in answer.warnings:
+    for warning in answer.warnings[:_WARNINGS]:
         say(f"warning: {warning}")
+    if more := len(answer.warnings[_WARNINGS:]):
+        say(f"and {words.count(more, 'more warning')}")
     if answer.faults:
         for fault in answer.faults:
             say(str(fault))

@@ -93,6 +93,14 @@ async def test_a_fault_in_a_file_asks_no_daemon_and_one_the_daemon_finds_changes
     assert len(lab.answers.asked) == asked
 
 
+async def test_what_is_too_much_for_one_message_is_told_with_a_way_out(lab: Lab, tmp_path: Path):
+    big = {"spec.x": "y" * 900_000}
+    many = write(tmp_path / "many.yaml", *(expectation(f"n{n}", KEY, fields=big) for n in range(10)))
+    said = await lab.run("expect", "apply", str(many))
+    assert (said.code, said.out) == (1, "")
+    assert "10 documents at once are larger than the bus allows: apply them in parts" in said.err
+
+
 async def test_manifests_come_through_a_pipe_too(lab: Lab, web: Path):
     said = await lab.run("expect", "apply", "-", stdin=yaml.safe_dump(expectation("web", KEY)))
     assert said.code == 0, said.err

@@ -44,7 +44,7 @@ def observed(name: str | Resource, at: datetime = NOON, /, **given: object) -> O
 
 
 def removed(name: str, at: datetime = NOON, reason: RemovalReason = RemovalReason.REPORTED) -> Removed:
-    part = Key.parse(key(name))
+    part = Key.parse(name if "/" in name else key(name))
     return Removed.model_validate({"time": at, "agent": "test", "observed_at": at, "reason": reason, **part._asdict()})
 
 

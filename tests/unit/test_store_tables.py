@@ -281,6 +281,8 @@ def test_heartbeats_are_one_row_and_a_dead_agent_is_not_paused(store, do):
         ("paused", "docker/nas@host:1", NOON, ["watches"])
     ]
 
-    do(lambda con: scans.heartbeats(con, []))
+    assert do(lambda con: scans.any_late(con, now=after(59))) is False
+    assert do(lambda con: scans.any_late(con, now=after(61))) is True
+    do(lambda con: scans.mark_late(con, now=after(61)))
 
     assert store.rows("SELECT status FROM sources") == [("ok",)]

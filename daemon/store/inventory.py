@@ -145,10 +145,10 @@ def log(con: Connection, entries: Sequence[LogRow]) -> None:
     con.execute(
         f"INSERT INTO state_log (seq, {names})"
         f" SELECT base + i, {', '.join(f'r.{rows.quoted(name)}' for name in LOG_COLUMNS)}"
-        f" FROM (SELECT from_json(l::JSON, '{rows.structure(LOG_COLUMNS)}') AS r, i"
-        " FROM (SELECT unnest(ls) AS l, generate_subscripts(ls, 1) AS i FROM (SELECT string_split(?, chr(10)) AS ls))),"
+        f" FROM (SELECT from_json(l, '{rows.structure(LOG_COLUMNS)}') AS r, i"
+        f" FROM (SELECT unnest(ls) AS l, generate_subscripts(ls, 1) AS i FROM (SELECT {rows.SPLIT} AS ls))),"
         " (SELECT coalesce(max(seq), 0) AS base FROM state_log)",
-        [rows.lines(entries)],
+        [rows.array(entries)],
     )
 
 

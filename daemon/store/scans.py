@@ -111,7 +111,7 @@ _LIFE = timedelta(minutes=1)
 
 
 def any_late(con: Connection, *, now: datetime) -> bool:
-    """Whether nothing was heard of a scope for three of its intervals, or of a paused agent at all, unnoticed so far."""
+    """Whether nothing was heard of a scope for three of its intervals, or of a paused agent, unnoticed so far."""
     row = con.execute(
         f"SELECT EXISTS (FROM scopes_ WHERE {_LATE}) OR EXISTS (FROM agents_ WHERE {_DEAD})",
         [LATE_INTERVALS, now, now - _LIFE],

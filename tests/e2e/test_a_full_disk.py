@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_health import get
 from tests.support.docker_engine import RealEngine, unavailable
-from tests.support.instance import HOST, Instance, docker, prepared, running
+from tests.support.instance import HOST, Instance, docker, get, prepared, running
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker

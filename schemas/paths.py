@@ -25,12 +25,14 @@ def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]
 
 def differences(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[tuple[str, JsonValue, JsonValue]]:
     """Yield (path, old, new) where the sides differ; a side that has nothing there is None.  Null is nothing, too."""
-    if old == new or not (_is_something(old) or _is_something(new)):
+    if old == new:
         return
     if _is_branch(old) and _is_branch(new):
         before, after = _inside(old), _inside(new)
         for name in sorted(before.keys() | after.keys()):
-            yield from differences(before.get(name), after.get(name), join(prefix, name))
+            one, other = before.get(name), after.get(name)
+            if one != other:
+                yield from differences(one, other, join(prefix, name))
     else:
         yield prefix, _told(old), _told(new)
 

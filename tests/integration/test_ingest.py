@@ -12,6 +12,7 @@ from random import Random
 import duckdb
 import pytest
 
+from daemon.ingest import reader as reader_module
 from daemon.ingest.announce import Announcer, windows
 from daemon.ingest.loop import InventoryIngest
 from daemon.ingest.reader import Reader, Start
@@ -233,6 +234,25 @@ async def test_a_slow_reader_gets_all_of_more_than_is_outstanding(lab):
             break
 
     assert read == list(range(101, 5001))
+
+
+async def test_a_message_lost_on_the_way_is_read_again(lab, monkeypatch):
+    await lab.say(*containers(50))
+    taken, lost = reader_module._next, []
+
+    async def careless(subscription):
+        message = await taken(subscription)
+        if message.data and len(lost) < 2 and message.metadata.sequence.stream in (7, 30):
+            lost.append(message)
+            message = await taken(subscription)
+        return message
+
+    monkeypatch.setattr(reader_module, "_next", careless)
+    async with lab.ingesting() as (ingest, _):
+        await lab.caught_up(ingest)
+
+    assert len(lost) == 2
+    assert (lab.applied["observed"], len(contents(lab.path)[0])) == (50, 50)
 
 
 async def created(lab):

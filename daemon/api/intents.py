@@ -22,7 +22,6 @@ from daemon.store.database import Connection, Database, StoreUnavailable
 from daemon.store.views import resources, sources
 from schemas import queries as q
 from schemas import subjects
-from schemas.base import content_hash
 from schemas.commands import Control, ControlAnswer, Verb
 from schemas.expectations import Expectation
 from schemas.resources import Key, Presence
@@ -174,7 +173,7 @@ def _entry(one: Expectation, now: datetime) -> inventory.LogRow:
     return inventory.LogRow(
         at=now, side="expected", op="adopted", key=one.key, provider=part.provider, source=part.source, kind=part.kind,
         name=str(values.get("name", "")), incarnation="", status=str(values.get("status", "")), presence="present",
-        cause="adopt", spec=spec if isinstance(spec, dict) else None, spec_hash=content_hash(spec) if spec else "",
+        cause="adopt", spec=spec if isinstance(spec, dict) else None,
         changed=sorted(values),
     )  # fmt: skip
 

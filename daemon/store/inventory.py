@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -51,7 +52,7 @@ class Row:
 
 @dataclass(slots=True)
 class LogRow:
-    """A row of ``state_log``, but for its ``seq``."""
+    """A row of ``state_log``, but for its ``seq``; equal ``spec`` have equal ``spec_hash``."""
 
     at: datetime
     side: str
@@ -66,8 +67,13 @@ class LogRow:
     presence: str
     cause: str
     spec: dict[str, Any] | None = None
-    spec_hash: str = ""
+    spec_hash: str = field(init=False, default="")
     changed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.spec:
+            canonical = orjson.dumps(self.spec, option=orjson.OPT_SORT_KEYS)
+            self.spec_hash = blake2b(canonical, digest_size=8).hexdigest()
 
 
 _TYPES = {

@@ -1,6 +1,7 @@
 """What an idle `homelab up` takes: 500 synthetic resources, this host, its Docker engine, read at the usual intervals.
 
-Nothing changes but what changes by itself (samples); the tree is the command with its bus.
+Nothing changes but what changes by itself (samples); the tree is the command with its bus.  An engine in which somebody
+else makes and removes containers meanwhile is not idle: each event there is a reading here.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ A list is one value; null and a mapping without anything in it are nothing.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from pydantic import JsonValue
 
@@ -38,15 +38,15 @@ def differences(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[tu
 
 
 def _is_something(value: JsonValue) -> bool:
-    return any(map(_is_something, value.values())) if isinstance(value, Mapping) else value is not None
+    return any(map(_is_something, value.values())) if isinstance(value, dict) else value is not None
 
 
 def _is_branch(value: JsonValue) -> bool:
-    return value is None or isinstance(value, Mapping)
+    return value is None or isinstance(value, dict)
 
 
-def _inside(value: JsonValue) -> Mapping[str, JsonValue]:
-    return value if isinstance(value, Mapping) else {}
+def _inside(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
 
 
 def _told(value: JsonValue) -> JsonValue:

@@ -1,6 +1,7 @@
 """The present, one row per key, and the log of how it came about.  All writing is set-wise."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -139,8 +140,13 @@ def _row(values: list[Any]) -> Row:
     return Row(*values)
 
 
-def put(con: Connection, changed: Sequence[Row]) -> None:
-    rows.merge(con, "inventory_", COLUMNS, ("key",), changed)
+def put(con: Connection, changed: Iterable[Row], *, stored: AbstractSet[str]) -> None:
+    """Replace the rows whose keys are in ``stored``, and append the others: that costs half."""
+    old, new = [], []
+    for row in changed:
+        (old if row.key in stored else new).append(row)
+    rows.merge(con, "inventory_", COLUMNS, ("key",), old)
+    rows.insert(con, "inventory_", COLUMNS, new)
 
 
 def log(con: Connection, entries: Sequence[LogRow]) -> None:

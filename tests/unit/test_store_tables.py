@@ -48,7 +48,7 @@ def test_a_row_comes_back_as_it_was_written(do):
         relations=[{"type": "uses", "key": key("v")}], parent=key("p"),
     )  # fmt: skip
     row = fold.observed(None, with_all, scanned_at=None).row
-    do(lambda con: inventory.put(con, [row]))
+    do(lambda con: inventory.put(con, [row], stored=set()))
 
     assert do(lambda con: inventory.fetch(con, [row.key, "docker/nas/container/other"])) == {row.key: row}
     assert do(lambda con: inventory.fetch(con, [])) == {}

@@ -2,8 +2,8 @@
 
 With many resources in hand Python's default of looking for garbage took a fifth of ingest's time.
 
-Not on uvloop, though an answer would come a tenth sooner: it raises ``RuntimeError`` where a broken connection is written
-to, which nats-py takes for the end of the loop; after a killed server the bus never came back.
+Not on uvloop, though an answer would come a tenth sooner: it raises ``RuntimeError`` where a broken connection is
+written to, which nats-py takes for the end of the loop; after a killed server the bus never came back.
 """
 
 import asyncio

@@ -142,7 +142,8 @@ def _row(values: list[Any]) -> Row:
 
 def put(con: Connection, changed: Iterable[Row], *, stored: AbstractSet[str]) -> None:
     """Replace the rows whose keys are in ``stored``, and append the others: that costs half."""
-    old, new = [], []
+    old: list[Row] = []
+    new: list[Row] = []
     for row in changed:
         (old if row.key in stored else new).append(row)
     rows.merge(con, "inventory_", COLUMNS, ("key",), old)

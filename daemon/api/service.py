@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,6 +18,7 @@ import orjson
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import FlushTimeoutError
 from nats.micro.request import Request
 from nats.micro.service import EndpointStats
 
@@ -36,6 +37,7 @@ READ_DEADLINE = 30.0
 DEADLINE = 150.0
 """Longer than the longest wait or SQL time-out a query may ask for."""
 HEADROOM = 4096
+FLUSH = 3
 INSIST = 1.0
 """On Python 3.11 a cancellation can get lost in nats-py; it is repeated this often (seconds)."""
 
@@ -67,7 +69,8 @@ async def serve(
                     handler=partial(service.receive, question),
                     metadata=describe(question),
                 )
-            await client.flush()
+            with suppress(FlushTimeoutError):  # it died over it; the next server is told again
+                await client.flush(timeout=FLUSH)
             yield service
         except Exception as error:  # noqa: BLE001 - raised below: the group would wrap what is not its own
             problem = error

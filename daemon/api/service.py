@@ -13,14 +13,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-import nats.micro
 import orjson
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import FlushTimeoutError
 from nats.micro.request import Request
-from nats.micro.service import EndpointStats
+from nats.micro.service import EndpointStats, ServiceConfig
+from nats.micro.service import Service as Micro
 
 from daemon.api import wire
 from daemon.api.answers import Answers, Refused
@@ -52,15 +52,18 @@ async def serve(
     problem: Exception | None = None
     async with asyncio.TaskGroup() as group:
         service = Service(client, answers, group, Auditor(client, clock or SystemClock()))
-        micro = await nats.micro.add_service(
-            client,
+        config = ServiceConfig(
             name=NAME,
             version=semantic(version),
             description="What runs here, what should, and what differs",
             metadata={"release": version},
             stats_handler=service.stats,
         )
+        micro = Micro(client, config)
         try:
+            with suppress(FlushTimeoutError, TimeoutError):  # as below; what it subscribed to stands
+                async with asyncio.timeout(FLUSH):
+                    await micro.start()
             for question in QUESTIONS.values():
                 await micro.add_endpoint(
                     name=question.name,

@@ -44,8 +44,8 @@ imports: install
 check-nats: $(VENV)/.run ## ask nats-server whether nats.conf is good
 	$(BIN)/python -m daemon.runtime.check_nats
 
-bench: install ## the measurements of tests/bench
-	$(BIN)/python -m pytest tests/bench -p no:randomly --timeout=1800 -s $(ARGS)
+bench: install ## measure what is promised, in five minutes: `make bench ARGS=latency`, `ARGS=--json`
+	$(BIN)/python -m tests.bench $(ARGS)
 
 # Locked on the oldest Python we run on: newer ones need a part of what it needs, never more.
 lock: ## write requirements/*.txt anew from pyproject.toml; `make lock UPGRADE=1` takes newer versions

@@ -20,6 +20,7 @@ from schemas.events import ScopeState, Trouble, new_id
 from schemas.resources import Key, Resource, SourceRef, hash_of
 
 SLOWEST = timedelta(minutes=15)
+_AT_A_STRETCH = 200
 _AGAIN = 1.0
 """Seconds to the next try of a reading that failed while somebody said that there is news."""
 _PATIENT = frozenset({Trouble.THROTTLED, Trouble.UNAUTHORIZED})
@@ -156,7 +157,11 @@ class Runner:
                 resources = await self.agent.collect(plan.scope)
         except TimeoutError as error:
             raise Unreachable(f"it gave no answer in {deadline.total_seconds():g} s: is it hung?") from error
-        found = [(resource, hash_of(resource)) for resource in map(self.voice.fit, resources)]
+        found = []
+        for number, resource in enumerate(map(self.voice.fit, resources), start=1):
+            found.append((resource, hash_of(resource)))
+            if number % _AT_A_STRETCH == 0:
+                await asyncio.sleep(0)  # a large scope must not keep the other tasks waiting
         if len({resource.key for resource, _ in found}) != len(found):
             raise ValueError(f"{plan.scope.name}: two resources have one key")
         if stray := next((r for r, _ in found if r.scope != plan.scope.name or r.ref != self.source), None):

@@ -24,8 +24,8 @@ from schemas.events import (
 from schemas.resources import Key, Resource, SourceRef
 
 IN_FLIGHT = 64
-PART_ENTRIES = 2000
-PART_BYTES = 400_000
+PART_ENTRIES = 5000
+PART_BYTES = 700_000
 RESOURCE_BYTES = 700_000
 """Well under the server's max_payload, and what an answer or a terminal can still show."""
 SCAN_TTL = timedelta(hours=1)

@@ -22,7 +22,7 @@ from daemon.runtime.clock import Clock, SystemClock
 from daemon.runtime.options import BusOptions, Discovered, ProbeResult, ScopeProbe, UpOptions
 from daemon.runtime.secrets import SecretUnavailable, environment
 from daemon.runtime.server import EmbeddedServer
-from daemon.runtime.supervise import restarting, run_until_signal
+from daemon.runtime.supervise import begun, restarting, run_until_signal
 from daemon.runtime.version import version
 from schemas.config import HomelabConfig, SourceConfig
 from schemas.resources import SourceRef
@@ -127,8 +127,8 @@ async def _bus(
         return
     port = config.nats.port if options.nats_port is None else options.nats_port
     server = EmbeddedServer(folder, host=config.nats.listen, port=port, sources=[source.ref for source in sources])
-    async with server:
-        yield Access(server.url, server.logins, server.agents), {"nats-server": server.run}
+    async with server, begun("nats-server", server.run()) as kept:
+        yield Access(server.url, server.logins, server.agents), {"nats-server": kept}
 
 
 def _agents(sources: Sequence[Source], access: Access, clock: Clock) -> app.Tasks:

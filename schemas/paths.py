@@ -5,7 +5,7 @@ A list is one value; null and a mapping without anything in it are nothing.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from pydantic import JsonValue
 
@@ -59,26 +59,28 @@ def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]
 
 def differences(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[tuple[str, JsonValue, JsonValue]]:
     """Yield (path, old, new) where the sides differ; a side that has nothing there is None.  Null is nothing, too."""
-    if old == new or not (_is_something(old) or _is_something(new)):
+    if old == new:
         return
     if _is_branch(old) and _is_branch(new):
         before, after = _inside(old), _inside(new)
         for name in sorted(before.keys() | after.keys()):
-            yield from differences(before.get(name), after.get(name), join(prefix, name))
+            one, other = before.get(name), after.get(name)
+            if one != other:
+                yield from differences(one, other, join(prefix, name))
     else:
         yield prefix, _told(old), _told(new)
 
 
 def _is_something(value: JsonValue) -> bool:
-    return any(map(_is_something, value.values())) if isinstance(value, Mapping) else value is not None
+    return any(map(_is_something, value.values())) if isinstance(value, dict) else value is not None
 
 
 def _is_branch(value: JsonValue) -> bool:
-    return value is None or isinstance(value, Mapping)
+    return value is None or isinstance(value, dict)
 
 
-def _inside(value: JsonValue) -> Mapping[str, JsonValue]:
-    return value if isinstance(value, Mapping) else {}
+def _inside(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
 
 
 def _told(value: JsonValue) -> JsonValue:

@@ -67,10 +67,16 @@ class DockerAgent:
             self._inspections.watch_broke()
 
     async def samples(self) -> Sequence[Sample]:
-        rows = [row for row in await self._engine.containers(running=True) if row.id in self._held]
+        running = await self._engine.containers(running=True)
+        held = self._held  # a listing may replace it meanwhile
+        rows = [row for row in running if row.id in held]
         found = dict(zip((row.id for row in rows), await each(rows, self._read), strict=True))
         before, self._readings = self._readings, {one: now for one, now in found.items() if now is not None}
-        return [sample for one, now in self._readings.items() for sample in self._samples(one, now, before.get(one))]
+        return [
+            sample
+            for one, now in self._readings.items()
+            for sample in self._samples(held[one][0], now, before.get(one))
+        ]
 
     async def _read(self, row: wire.ContainerRow) -> usage.Reading | None:
         try:
@@ -78,8 +84,8 @@ class DockerAgent:
         except Vanished:
             return None
 
-    def _samples(self, container_id: str, now: usage.Reading, before: usage.Reading | None) -> list[Sample]:
-        key = self._source.key(Kind.CONTAINER, self._held[container_id][0])
+    def _samples(self, native_id: str, now: usage.Reading, before: usage.Reading | None) -> list[Sample]:
+        key = self._source.key(Kind.CONTAINER, native_id)
         at = self._clock.now()
         return [Sample(key=key, metric=name, value=value, at=at) for name, value in usage.metrics(now, before).items()]
 

@@ -1,8 +1,11 @@
 """The questions that read the store.  Each is one visit of a reader; nothing here writes or waits."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import orjson
 
 from daemon.api.answers import Refused
 from daemon.reconcile.severity import at_least
@@ -12,6 +15,7 @@ from daemon.store.database import Connection, Database
 from daemon.store.views import history, relations, resources, sources
 from schemas import queries as q
 from schemas.answers import Provenance
+from schemas.base import Message
 from schemas.resources import Key
 
 BYTES_FOR_ITEMS = 200_000
@@ -19,6 +23,7 @@ BYTES_FOR_ITEMS = 200_000
 _STATES = 20
 _RAW_SPAN = timedelta(hours=6)
 _5M_SPAN = timedelta(days=7)
+_CURSOR_DIGITS = 18
 _RAW_STEP = timedelta(seconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,10 +91,8 @@ def summary(drawn_on: tuple[Provenance, ...], open_now: dict[str, int], quiet: d
 
 def _sources(con: Connection, query: q.SourcesQuery, now: datetime) -> q.SourcesAnswer:
     provider, source = source_of(query.provider, query.source)
+    drawn_on = _drawn_on(con, provider, source, now)
     items = sources.sources(con, provider, source, now=now)
-    if source is not None and not items:
-        raise _no_source(con, source)
-    drawn_on = sources.provenance(con, provider, source, now=now)
     return q.SourcesAnswer(as_of=now, sources=drawn_on, total=len(items), items=tuple(items))
 
 
@@ -108,7 +111,7 @@ def _resources(con: Connection, query: q.ResourcesQuery, now: datetime) -> q.Res
     if more:
         hint = f"{len(rows)} of {total}: pass next_cursor as cursor for the next page, or narrow the selection"
     return q.ResourcesAnswer(
-        as_of=now, sources=sources.provenance(con, provider, source, now=now), total=total, items=tuple(rows),
+        as_of=now, sources=_drawn_on(con, provider, source, now), total=total, items=tuple(rows),
         next_cursor=keys[fitting - 1] if more and fitting else None, hint=hint,
     )  # fmt: skip
 
@@ -123,11 +126,11 @@ def _columns(asked: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("key", *asked)))
 
 
-def _fitting(rows: list[dict[str, object]]) -> int:
+def _fitting(rows: Sequence[Mapping[str, object] | Message]) -> int:
     """How many of the first rows fit into one answer; at least one."""
     size = 0
     for number, row in enumerate(rows):
-        size += len(str(row))
+        size += len(row.model_dump_json().encode() if isinstance(row, Message) else orjson.dumps(row))
         if size > BYTES_FOR_ITEMS:
             return max(1, number)
     return len(rows)
@@ -157,6 +160,11 @@ def one_key(con: Connection, text: str) -> str:
     return found[0]
 
 
+def _meant(con: Connection, text: str | None) -> str | None:
+    """Accept a name where a key is asked for; a source (``<provider>/<name>``) may be meant, too."""
+    return text if text is None or "/" in text else one_key(con, text)
+
+
 def _relations(con: Connection, query: q.RelationsQuery, now: datetime) -> q.RelationsAnswer:
     key = one_key(con, query.key)
     part = Key.parse(key)
@@ -171,13 +179,13 @@ def _relations(con: Connection, query: q.RelationsQuery, now: datetime) -> q.Rel
 def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAnswer:
     _cursor_number(query.cursor)
     provider, source = source_of(query.provider, query.source)
-    query = query.model_copy(update={"provider": provider, "source": source})
+    query = query.model_copy(update={"provider": provider, "source": source, "key": _meant(con, query.key)})
     found = history.events(con, query, limit=query.limit + 1)
     total = history.count_events(con, query)
-    items = found[: query.limit]
-    more = len(found) > query.limit
+    items = found[: _fitting(found[: query.limit])]
+    more = len(found) > len(items)
     return q.EventsAnswer(
-        as_of=now, sources=sources.provenance(con, provider, source, now=now), total=total, items=tuple(items),
+        as_of=now, sources=_drawn_on(con, provider, source, now), total=total, items=tuple(items),
         next_cursor=str(items[-1].seq) if more else None,
         hint=f"{len(items)} of {total}: pass next_cursor as cursor for the next page" if more else "",
     )  # fmt: skip
@@ -186,14 +194,14 @@ def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAns
 def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime) -> q.DeviationsAnswer:
     passed = _cursor_number(query.cursor)
     provider, source = source_of(query.provider, query.source)
-    query = query.model_copy(update={"provider": provider, "source": source})
+    query = query.model_copy(update={"provider": provider, "source": source, "key": _meant(con, query.key)})
     severities = tuple(map(str, at_least(query.severity))) if query.severity else ()
     found = history.found_deviations(con, query, severities, limit=query.limit + 1)
     total = history.count_deviations(con, query, severities)
-    more = len(found) > query.limit
-    items = found[: query.limit]
+    items = found[: _fitting(found[: query.limit])]
+    more = len(found) > len(items)
     return q.DeviationsAnswer(
-        as_of=now, sources=sources.provenance(con, provider, source, now=now), total=total, items=tuple(items),
+        as_of=now, sources=_drawn_on(con, provider, source, now), total=total, items=tuple(items),
         next_cursor=str(passed + len(items)) if more else None,
         hint=f"{len(items)} of {total}: pass next_cursor as cursor for the next page" if more else "",
     )  # fmt: skip
@@ -223,7 +231,7 @@ def _metrics(con: Connection, query: q.MetricsQuery, now: datetime) -> q.Metrics
 def _cursor_number(cursor: str | None) -> int:
     if cursor is None:
         return 0
-    if not cursor.isdecimal():
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= _CURSOR_DIGITS):
         raise Refused("bad_query", "cursor: pass next_cursor of the page before, unchanged")
     return int(cursor)
 
@@ -234,6 +242,14 @@ def source_of(provider: str | None, source: str | None) -> tuple[str | None, str
         first, _, name = source.partition("/")
         return provider or first, name
     return provider, source
+
+
+def _drawn_on(con: Connection, provider: str | None, source: str | None, now: datetime) -> tuple[Provenance, ...]:
+    """The sources of an answer; that one was asked for by a name nobody has is no empty answer."""
+    found = sources.provenance(con, provider, source, now=now)
+    if source is not None and not found:
+        raise _no_source(con, source)
+    return found
 
 
 def _no_source(con: Connection, text: str) -> Refused:

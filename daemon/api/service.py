@@ -9,17 +9,18 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-import nats.micro
 import orjson
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import FlushTimeoutError
 from nats.micro.request import Request
-from nats.micro.service import EndpointStats
+from nats.micro.service import EndpointStats, ServiceConfig
+from nats.micro.service import Service as Micro
 
 from daemon.api import wire
 from daemon.api.answers import Answers, Refused
@@ -37,6 +38,7 @@ READ_DEADLINE = 30.0
 DEADLINE = 150.0
 """Longer than the longest wait or SQL time-out a query may ask for."""
 HEADROOM = 4096
+FLUSH = 3
 INSIST = 1.0
 """On Python 3.11 a cancellation can get lost in nats-py; it is repeated this often (seconds)."""
 
@@ -51,15 +53,18 @@ async def serve(
     problem: Exception | None = None
     async with asyncio.TaskGroup() as group:
         service = Service(client, answers, group, Auditor(client, clock or SystemClock()))
-        micro = await nats.micro.add_service(
-            client,
+        config = ServiceConfig(
             name=NAME,
             version=semantic(version),
             description="What runs here, what should, and what differs",
             metadata={"release": version},
             stats_handler=service.stats,
         )
+        micro = Micro(client, config)
         try:
+            with suppress(FlushTimeoutError, TimeoutError):  # as below; what it subscribed to stands
+                async with asyncio.timeout(FLUSH):
+                    await micro.start()
             for question in QUESTIONS.values():
                 await micro.add_endpoint(
                     name=question.name,
@@ -68,7 +73,8 @@ async def serve(
                     handler=partial(service.receive, question),
                     metadata=describe(question),
                 )
-            await client.flush()
+            with suppress(FlushTimeoutError):  # it died over it; the next server is told again
+                await client.flush(timeout=FLUSH)
             yield service
         except Exception as error:  # noqa: BLE001 - raised below: the group would wrap what is not its own
             problem = error

@@ -72,6 +72,8 @@ class _Batch:
         self.now = now
         self.applied = applied
         self.rows: dict[str, Row] = {}
+        self.stored: set[str] = set()
+        """Keys that have a row in the store."""
         self.changed: dict[str, Row] = {}
         self.entries: list[LogRow] = []
         self.scopes: dict[ScopeKey, ScopeRow] = {}
@@ -84,6 +86,7 @@ class _Batch:
         events = self._read(batch, stream)
         self.scopes = scans.scopes(self.con)
         self.rows = inventory.fetch(self.con, {key for event in events if (key := _key(event)) is not None})
+        self.stored = set(self.rows)
         for event in events:
             self.applied.counts[event.type] += 1
             self._one(event)
@@ -245,7 +248,8 @@ class _Batch:
         self.applied.letters += len(letters)
 
     def _flush(self) -> None:
-        inventory.put(self.con, list(self.changed.values()))
+        inventory.put(self.con, self.changed.values(), stored=self.stored)
+        self.stored |= self.changed.keys()
         inventory.log(self.con, self.entries)
         self.applied.log_entries += len(self.entries)
         self.changed.clear()

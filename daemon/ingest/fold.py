@@ -6,7 +6,6 @@ from typing import Any
 
 from daemon.store.inventory import LogRow, Row
 from schemas import paths
-from schemas.base import content_hash
 from schemas.events import Observed, RemovalReason, Removed
 from schemas.resources import Presence
 
@@ -77,7 +76,7 @@ def entry(row: Row, op: str, event: Observed | Removed, *, changed: list[str] | 
     return LogRow(
         at=event.observed_at, side="actual", op=op, key=row.key, provider=row.provider, source=row.source,
         kind=row.kind, name=row.name, incarnation=row.incarnation, status=row.status, presence=row.presence,
-        cause=f"event {event.id}", spec=spec, spec_hash=content_hash(spec) if spec else "", changed=changed or [],
+        cause=f"event {event.id}", spec=spec, changed=changed or [],
         labels=row.labels if seen else None, parent=row.parent if seen else None,
     )  # fmt: skip
 

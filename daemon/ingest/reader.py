@@ -27,6 +27,7 @@ _EXPIRES = 30.0
 _BYTES = 512 * 1024 * 1024
 _HEARTBEAT = 0.5
 _SILENCE = 2.0
+_ANSWER = 2.0
 _RETRY = 0.5
 
 
@@ -103,7 +104,7 @@ class Reader:
 
     async def _info(self) -> StreamInfo:
         """What the server says of the stream; one that somebody deleted is declared again."""
-        js = self.bus.jetstream()
+        js = self.bus.jetstream(timeout=_ANSWER)
         try:
             return await js.stream_info(self.stream)
         except NotFoundError:
@@ -133,7 +134,7 @@ class Reader:
         return start
 
     async def _make(self, sequence: int) -> str:
-        info = await self.bus.jetstream().add_consumer(
+        info = await self.bus.jetstream(timeout=_ANSWER).add_consumer(
             self.stream,
             ConsumerConfig(
                 deliver_policy=DeliverPolicy.BY_START_SEQUENCE,

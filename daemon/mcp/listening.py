@@ -8,12 +8,13 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
 from starlette.applications import Starlette
 
+TICK = 1.0
 GRACE = 1
 """Seconds that answers under way get at the end."""
 STOP = 2.5
@@ -93,7 +94,7 @@ async def serve_http(app: Starlette, listener: Listener) -> None:
         try:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
-            server.should_exit = True
+            server.stop()
             await asyncio.wait([serving], timeout=STOP)
             raise
         finally:
@@ -102,6 +103,21 @@ async def serve_http(app: Starlette, listener: Listener) -> None:
 
 class _Server(uvicorn.Server):
     """Signals are the composition root's; streams without an end are ended before uvicorn waits for theirs."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        self.should_exit = True
+        self._stopping.set()
+
+    async def main_loop(self) -> None:
+        """Tick once a second; uvicorn's own loop wakes an idle process ten times."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._stopping.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

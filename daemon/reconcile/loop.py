@@ -24,7 +24,6 @@ from daemon.runtime.clock import Clock
 from daemon.store import actuals, deviations, expectations, inventory, memberships, operator_states, outbox
 from daemon.store.database import Connection, Database, StoreUnavailable
 from schemas import subjects
-from schemas.base import content_hash
 from schemas.deviations import Deviation, DeviationEvent, Transition
 from schemas.expectations import Expectation
 from schemas.manifests import MaintenanceWindow
@@ -222,7 +221,7 @@ def _entry(one: Expecting, now: datetime) -> inventory.LogRow:
         at=now, side="expected", op=one.op, key=one.key, provider=part.provider, source=part.source, kind=part.kind,
         name=str(values.get("name", "")), incarnation="", status=str(values.get("status", "")),
         presence=str(one.after.presence) if one.after else "", cause=one.cause,
-        spec=spec if isinstance(spec, dict) and one.after else None, spec_hash=content_hash(spec) if spec else "",
+        spec=spec if isinstance(spec, dict) and one.after else None,
         changed=_changed(one.before, one.after),
     )  # fmt: skip
 

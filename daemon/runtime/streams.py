@@ -10,6 +10,7 @@ from datetime import timedelta
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -28,6 +29,7 @@ from schemas import subjects
 log = structlog.get_logger(__name__)
 
 _FETCH = 5.0
+_ANSWER, _ATTEMPTS = 3.0, 5
 _FORGOTTEN = 30.0
 
 
@@ -153,9 +155,14 @@ def last_of_each(only: str, *, name: str) -> ConsumerConfig:
 
 async def ensure(client: Client) -> None:
     """Declare every stream; only the daemon and an admin may."""
-    js = client.jetstream()
+    js = client.jetstream(timeout=_ANSWER)
     for wanted in STREAMS:
-        await _ensure(js, wanted)
+        for _ in range(_ATTEMPTS):
+            with suppress(NatsTimeoutError):  # its server died over it; declaring again is harmless
+                await _ensure(js, wanted)
+                break
+        else:
+            await _ensure(js, wanted)
 
 
 async def _ensure(js: JetStreamContext, wanted: StreamConfig) -> None:

@@ -5,7 +5,8 @@ The first to fail brings the rest down and systemd starts us again; what is wrap
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -19,6 +20,20 @@ Work = Coroutine[None, None, object]
 
 class TaskEnded(RuntimeError):
     """A task that should run for ever came back."""
+
+
+@asynccontextmanager
+async def begun(name: str, work: Work) -> AsyncIterator[Callable[[], Work]]:
+    """Run ``work`` from now on, since the start of the others needs it; yield what ends when it does."""
+    task = asyncio.create_task(work, name=name)  # noqa: TID251 - the one place
+
+    async def joined() -> object:
+        return await task
+
+    try:
+        yield joined
+    finally:
+        await cancel([task])
 
 
 async def run_until_signal(tasks: Mapping[str, Work], *, ready: Callable[[], None]) -> None:

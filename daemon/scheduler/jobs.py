@@ -46,8 +46,7 @@ class Jobs:
         await self.tick()
 
     async def rollups(self) -> None:
-        if self.live():
-            await self.database.write(partial(samples.roll_up, now=self.clock.now()))
+        await self.database.write(partial(samples.roll_up, now=self.clock.now()))
 
     async def forget(self) -> None:
         now = self.clock.now()

@@ -1,8 +1,10 @@
 """The present, one row per key, and the log of how it came about.  All writing is set-wise."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -51,7 +53,7 @@ class Row:
 
 @dataclass(slots=True)
 class LogRow:
-    """A row of ``state_log``, but for its ``seq``.
+    """A row of ``state_log``, but for its ``seq``; equal ``spec`` have equal ``spec_hash``.
 
     With ``spec`` come ``labels`` and ``parent``: of such a row and the later ones of a key a picture is made.
     """
@@ -69,10 +71,15 @@ class LogRow:
     presence: str
     cause: str
     spec: dict[str, Any] | None = None
-    spec_hash: str = ""
+    spec_hash: str = field(init=False, default="")
     changed: list[str] = field(default_factory=list)
     labels: dict[str, str] | None = None
     parent: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.spec:
+            canonical = orjson.dumps(self.spec, option=orjson.OPT_SORT_KEYS)
+            self.spec_hash = blake2b(canonical, digest_size=8).hexdigest()
 
 
 _TYPES = {
@@ -138,8 +145,14 @@ def _row(values: list[Any]) -> Row:
     return Row(*values)
 
 
-def put(con: Connection, changed: Sequence[Row]) -> None:
-    rows.merge(con, "inventory_", COLUMNS, ("key",), changed)
+def put(con: Connection, changed: Iterable[Row], *, stored: AbstractSet[str]) -> None:
+    """Replace the rows whose keys are in ``stored``, and append the others: that costs half."""
+    old: list[Row] = []
+    new: list[Row] = []
+    for row in changed:
+        (old if row.key in stored else new).append(row)
+    rows.merge(con, "inventory_", COLUMNS, ("key",), old)
+    rows.insert(con, "inventory_", COLUMNS, new)
 
 
 def log(con: Connection, entries: Sequence[LogRow]) -> None:
@@ -150,10 +163,10 @@ def log(con: Connection, entries: Sequence[LogRow]) -> None:
     con.execute(
         f"INSERT INTO state_log (seq, {names})"
         f" SELECT base + i, {', '.join(f'r.{rows.quoted(name)}' for name in LOG_COLUMNS)}"
-        f" FROM (SELECT from_json(l::JSON, '{rows.structure(LOG_COLUMNS)}') AS r, i"
-        " FROM (SELECT unnest(ls) AS l, generate_subscripts(ls, 1) AS i FROM (SELECT string_split(?, chr(10)) AS ls))),"
+        f" FROM (SELECT from_json(l, '{rows.structure(LOG_COLUMNS)}') AS r, i"
+        f" FROM (SELECT unnest(ls) AS l, generate_subscripts(ls, 1) AS i FROM (SELECT {rows.SPLIT} AS ls))),"
         " (SELECT coalesce(max(seq), 0) AS base FROM state_log)",
-        [rows.lines(entries)],
+        [rows.array(entries)],
     )
 
 

@@ -105,16 +105,23 @@ def take_parts(con: Connection, scan: str) -> dict[int, dict[str, str]]:
 
 _LATE = "status IN ('ok', 'held') AND last_attempt_at + to_seconds(? * interval_seconds + 1) < ?::TIMESTAMPTZ"
 LATE_INTERVALS = 3
+_DEAD = "paused AND heartbeat_at < ?::TIMESTAMPTZ"
+_LIFE = timedelta(minutes=1)
+"""A living agent is heard of every ten seconds."""
 
 
 def any_late(con: Connection, *, now: datetime) -> bool:
-    """Whether there is a scope that nothing was heard of for three of its intervals, and that is not marked so."""
-    row = con.execute(f"SELECT count(*) FROM scopes_ WHERE {_LATE}", [LATE_INTERVALS, now]).fetchone()
+    """Whether nothing was heard of a scope for three of its intervals, or of a paused agent, unnoticed so far."""
+    row = con.execute(
+        f"SELECT EXISTS (FROM scopes_ WHERE {_LATE}) OR EXISTS (FROM agents_ WHERE {_DEAD})",
+        [LATE_INTERVALS, now, now - _LIFE],
+    ).fetchone()
     return bool(row and row[0])
 
 
 def mark_late(con: Connection, *, now: datetime) -> list[ScopeKey]:
-    """Turn those to ``late``; return which."""
+    """Turn those to ``late``; return which.  An agent that died while it was paused is not paused any more."""
+    con.execute(f"UPDATE agents_ SET paused = false WHERE {_DEAD}", [now - _LIFE])
     found = con.execute(
         "UPDATE scopes_ SET status = 'late', detail = 'nothing was heard of its agent for '"
         " || (epoch(?::TIMESTAMPTZ - last_attempt_at))::BIGINT || ' s; is it running?'"
@@ -182,11 +189,7 @@ def count_late(con: Connection, provider: str, source: str, count: int) -> None:
 
 
 def heartbeats(con: Connection, seen: list[dict[str, Any]]) -> None:
-    """Store what all living agents say of themselves.  One that died while it was paused is not paused any more."""
-    con.execute(
-        f"UPDATE agents_ SET paused = false WHERE paused AND provider || '/' || source NOT IN {rows.IN_TEXTS}",
-        [rows.texts(f"{beat['provider']}/{beat['source']}" for beat in seen)],
-    )
+    """Store what agents say of themselves."""
     for beat in seen:
         con.execute(
             "MERGE INTO agents_ AS a USING (SELECT ? AS provider, ? AS source) AS s"

@@ -24,7 +24,7 @@ DEADLINE = 170.0
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``limit`` is the promise: the value is below it, or above it where ``at_least``; None where nothing is promised."""
+    """``limit`` is the promise: the value is below it, or above it where ``at_least``; None is no promise."""
 
     name: str
     value: float

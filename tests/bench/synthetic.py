@@ -1,4 +1,4 @@
-"""A provider of as many resources as are wanted, about 1 KB of JSON each: to be run as ``homelab up`` runs the real ones."""
+"""A provider of as many resources as are wanted, about 1 KB of JSON each, run as ``homelab up`` runs the real ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -17,7 +17,7 @@ from tests.support.instance import HOMELAB, Instance, asked, child
 from tests.support.waiting import until
 
 WITHIN = 1.0
-ROUNDS = 4
+ROUNDS = 6
 STEPS = ("run", "stop", "rename", "rm")
 
 
@@ -200,14 +200,15 @@ async def test_homelab_sql_prints_the_log_of_a_container(homelab: Instance, real
     name = real.name("sql")
     key = f"docker/local/container/{name}"
 
-    async def printed() -> list[str]:
+    async def printed() -> tuple[str, ...]:
+        """The first and the last word; in between it may be told as removed, or be missed first."""
         rows = await homelab.sql(f"select * from state_log where key = '{key}' order by seq")
-        return [row["op"] for row in rows if row["op"] != "changed"]
+        return tuple(row["op"] for row in (*rows[:1], *rows[-1:]))
 
     container = await real.run(name)
     await until(lambda: _is_there(homelab, key), seconds=5)
     await real.remove(container)
-    await until(lambda: _holds(printed, ["appeared", "removed", "gone"]), seconds=15)
+    await until(lambda: _holds(printed, ("appeared", "gone")), seconds=15)
 
 
 @pytest.mark.docker

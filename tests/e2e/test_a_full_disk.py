@@ -2,20 +2,22 @@
 
 import shutil
 import subprocess
-import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from nats.errors import Error as NatsError
 
-from tests.e2e.test_health import get
+from daemon.runtime import bus
 from tests.support.docker_engine import RealEngine, unavailable
-from tests.support.instance import HOST, Instance, docker, prepared, running
+from tests.support.instance import HOST, Instance, docker, get, prepared, running
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.docker
 MIB = 2**20
+AWAY = (AssertionError, TimeoutError, OSError, NatsError, bus.BusError)
+"""What asking meets while the bus is started anew."""
 
 
 @contextmanager
@@ -46,14 +48,14 @@ async def _ingest(lab: Instance) -> tuple[str, str]:
 
 
 async def _knows(lab: Instance, *names: str) -> bool:
-    with suppress(AssertionError, TimeoutError):
+    with suppress(*AWAY):
         answer = await lab.ask("resources", source="local", kind="container", status="running", limit=1000)
         return {row["name"] for row in answer["items"]} >= set(names)
     return False
 
 
 async def _state_is(lab: Instance, wanted: str) -> bool:
-    with suppress(AssertionError, TimeoutError):
+    with suppress(*AWAY):
         return (await _ingest(lab))[0] == wanted
     return False
 
@@ -95,6 +97,6 @@ async def test_a_full_disk_stops_the_reader_and_room_lets_it_go_on(tmp_path: Pat
 
 async def _is_stuck(lab: Instance) -> bool:
     """The bus or the store has said that it cannot write."""
-    with suppress(AssertionError, TimeoutError, urllib.error.URLError):
+    with suppress(*AWAY):
         return bool(lab.said("publishing_waits")) or (await _ingest(lab))[0] != "live"
     return True

@@ -121,6 +121,7 @@ async def _an_engine_dies_and_comes_back(here: Site, real: RealEngine) -> None:
 
 
 async def _an_engine_hangs_and_goes_on(here: Site) -> None:
+    await until(lambda: _equals(here.presences("spare"), {"present"}), seconds=10)
     before = await _log(here.lab)
     here.spare.freeze()
     await until(lambda: _equals(here.presences("spare"), {"unknown"}), seconds=20)

@@ -1,22 +1,10 @@
 """What is served over HTTP beside MCP, and to whom."""
 
-import urllib.error
-import urllib.request
-
 import psutil
 import pytest
 
-from tests.support.instance import Instance
+from tests.support.instance import Instance, get
 from tests.support.waiting import until
-
-
-def get(url: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 async def test_it_is_alive_and_ready(homelab: Instance):

@@ -16,7 +16,9 @@ from typing import Any
 import aiodocker
 import psutil
 import pytest
+from nats.errors import Error as NatsError
 
+from daemon.runtime import bus
 from tests.support import cli
 from tests.support.docker_engine import RealEngine, engine, spare_engine
 from tests.support.instance import HOMELAB, HOST, Instance, configured, docker, instance, prepared, running
@@ -54,14 +56,30 @@ async def test_a_killed_server_is_started_again_at_once_on_its_port(tmp_path: Pa
         os.kill(killed, signal.SIGKILL)
         await until(lambda: any("nats-server" in one.name() and one.pid != killed for one in lab.children()))
 
-        async def answers() -> bool:
-            with suppress(Exception):
-                return (await lab.ask("status"))["ingest_state"] == "live"
-            return False
-
-        await until(answers, seconds=15)
+        await until(lambda: _is_live(lab), seconds=15)
         assert lab.run.nats.url == url
         assert lab.process.poll() is None
+
+
+@pytest.mark.parametrize("after", [0.0, 0.1, 0.3])
+async def test_a_server_killed_while_the_rest_starts_holds_up_nobody_for_long(tmp_path: Path, after: float):
+    lab = prepared(tmp_path)
+    try:
+        lab.spawn()
+        await until((lab.state / "homelab.duckdb").exists, seconds=20)
+        await asyncio.sleep(after)
+        os.kill(lab.nats_pid, signal.SIGKILL)
+        await lab.is_ready()
+        await until(lambda: _is_live(lab), seconds=15)
+        _no_defect(lab.stderr)
+    finally:
+        await lab.ended()
+
+
+async def _is_live(lab: Instance) -> bool:
+    with suppress(NatsError, TimeoutError, bus.BusError, OSError):
+        return (await lab.ask("status"))["ingest_state"] == "live"
+    return False
 
 
 @dataclass
@@ -172,7 +190,10 @@ async def _kill_again_and_again(lab: Instance, apart: Apart, random: Random, *, 
                 await apart.start()
     if lab.process.poll() is not None:
         lab.spawn()
-    await lab.is_ready()
+    try:
+        await lab.is_ready()
+    except TimeoutError:
+        pytest.fail(f"it does not get ready: {lab.stderr[-4000:]}")
     return killed
 
 
@@ -188,7 +209,7 @@ async def test_whatever_is_killed_the_store_says_what_the_engine_says(tmp_path: 
             group.create_task(churn.run(seconds=CHURN_SECONDS))
             killing = group.create_task(_kill_again_and_again(lab, apart, random, seconds=CHURN_SECONDS))
         print(f"killed {killing.result()}, {churn.steps} steps, {len(churn.removed_at)} removed")
-        await until(lambda: _agree(lab, real), seconds=40)
+        await _until_they_agree(lab, real, apart)
         log = await _whole_log(lab)
         _nothing_twice(log)
         _nothing_gone_that_was_there(log, churn)
@@ -197,13 +218,24 @@ async def test_whatever_is_killed_the_store_says_what_the_engine_says(tmp_path: 
         _no_defect((lab.folder / "agent.log").read_text())
 
 
+async def _until_they_agree(lab: Instance, real: RealEngine, apart: Apart) -> None:
+    try:
+        await until(lambda: _agree(lab, real), seconds=40)
+    except TimeoutError:
+        engine_has = sorted((row["Id"][:12], row["State"]) for row in await _ps(real))
+        said = (await lab.cli("resources", "--kind", "container", "--json")).out
+        sources = (await lab.cli("sources", "--json")).out
+        logs = f"{lab.stderr[-4000:]}\n--- agent\n{(lab.folder / 'agent.log').read_text()[-4000:]}"
+        pytest.fail(f"the engine has {engine_has}\nthe store {said}\n{sources}\n{logs}\n{apart.process}")
+
+
 async def _agree(lab: Instance, real: RealEngine) -> bool:
     """Whether store and engine have the same containers in the same states."""
     engine_has = {row["Id"]: (row["Names"][0].lstrip("/"), row["State"]) for row in await _ps(real)}
     with suppress(AssertionError, OSError, ValueError):
         said = await lab.cli("resources", "--kind", "container", "--json")
         shown = {
-            row["incarnation"]: (row["name"], row["native_status"])
+            row["incarnation"]: (row["name"], row["native_status"].partition(" ")[0])
             for row in json.loads(said.out)
             if row["presence"] == "present"
         }

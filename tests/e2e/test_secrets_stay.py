@@ -4,6 +4,7 @@ import json
 
 import pytest
 from mcp import Client
+from nats.errors import TimeoutError as NatsTimeout
 
 from daemon.runtime import streams
 from tests.support.docker_engine import RealEngine
@@ -61,7 +62,12 @@ async def _all_messages(lab: Instance) -> bytes:
             reader = await client.jetstream().pull_subscribe("", stream=stream)
             left = (await reader.consumer_info()).num_pending
             while left:
-                for message in await reader.fetch(min(left, 500), timeout=5):
+                try:
+                    messages = await reader.fetch(min(left, 500), timeout=5)
+                except NatsTimeout:  # the last one was replaced by a newer heartbeat meanwhile
+                    left = (await reader.consumer_info()).num_pending
+                    continue
+                for message in messages:
                     said.append(message.subject.encode() + b" " + message.data)
                     left = message.metadata.num_pending
             await reader.unsubscribe()

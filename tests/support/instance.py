@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -188,6 +190,16 @@ async def asked(client: bus.Connection, question: str, where: str = "read", /, *
     reply = await client.request(f"homelab.api.{where}.{question}", json.dumps(query).encode(), timeout=10)
     assert "Nats-Service-Error" not in (reply.headers or {}), reply.headers
     return json.loads(reply.data)
+
+
+def get(url: str) -> tuple[int, str]:
+    """Ask over HTTP; return the status and the text."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
 
 
 def _runs(process: psutil.Process) -> bool:

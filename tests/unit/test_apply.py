@@ -46,6 +46,16 @@ def test_a_batch_is_applied_in_the_order_of_the_stream(store):
     assert +applied.counts == {"observed": 3, "removed": 1, "scan_part": 2, "scan_closed": 3}
 
 
+def test_what_a_scan_moved_is_known_to_what_follows_it_in_the_batch(store):
+    store.say(
+        observed("web"), observed("db"), scan(["web", "db"]), scan(["web"], after(60)), observed("db", after(30)),
+        observed("db", after(120)),
+    )  # fmt: skip
+
+    assert store.log()[:4] == ["appeared web", "appeared db", "suspect db", "returned db"]
+    assert store.presences() == {"db": "present", "web": "present"}
+
+
 def test_the_numbers_of_the_log_have_no_holes(store):
     for batch in range(3):
         store.say([observed(f"c{number}", after(batch), spec={"batch": batch}) for number in range(5)])

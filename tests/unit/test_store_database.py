@@ -181,14 +181,15 @@ async def test_after_an_error_of_the_file_it_is_opened_anew(tmp_path, clock, bro
     async with Database.open(tmp_path / "store.duckdb", clock) as database:
         await database.write(lambda con: con.execute("INSERT INTO outbox_ VALUES ('1', 's', 'p')"))
         await database.read(lambda con: con.execute("FROM outbox_").fetchall())
-        before = database._connection
+        before, cursor = database._connection, await database.read(lambda con: con)
 
         with pytest.raises(StoreUnavailable, match=r"the disk is gone$"):
             await database.write(fail)
 
         assert database._connection is not before
-        with pytest.raises(duckdb.ConnectionException):
-            before.execute("SELECT 1")
+        for held in (before, cursor):
+            with pytest.raises(duckdb.ConnectionException):
+                held.execute("SELECT 1")
         await database.write(lambda con: con.execute("INSERT INTO outbox_ VALUES ('2', 's', 'p')"))
         assert await database.read(lambda con: con.execute("SELECT count(*) FROM outbox_").fetchone()) == (2,)
 

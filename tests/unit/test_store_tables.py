@@ -48,7 +48,7 @@ def test_a_row_comes_back_as_it_was_written(do):
         relations=[{"type": "uses", "key": key("v")}], parent=key("p"),
     )  # fmt: skip
     row = fold.observed(None, with_all, scanned_at=None).row
-    do(lambda con: inventory.put(con, [row]))
+    do(lambda con: inventory.put(con, [row], stored=set()))
 
     assert do(lambda con: inventory.fetch(con, [row.key, "docker/nas/container/other"])) == {row.key: row}
     assert do(lambda con: inventory.fetch(con, [])) == {}
@@ -282,6 +282,8 @@ def test_heartbeats_are_one_row_and_a_dead_agent_is_not_paused(store, do):
         ("paused", "docker/nas@host:1", NOON, ["watches"])
     ]
 
-    do(lambda con: scans.heartbeats(con, []))
+    assert do(lambda con: scans.any_late(con, now=after(59))) is False
+    assert do(lambda con: scans.any_late(con, now=after(61))) is True
+    do(lambda con: scans.mark_late(con, now=after(61)))
 
     assert store.rows("SELECT status FROM sources") == [("ok",)]

@@ -138,11 +138,11 @@ def series(con: Connection, key: str, metric: str | None, span: Span) -> list[Se
     if span.table != "samples":
         values = "sum(value * count) / sum(count), min(low), max(high)"
     found = con.execute(
-        f"SELECT metric, epoch_us(time_bucket(?::INTERVAL, sampled_at, ?::TIMESTAMPTZ)) AS slot, {values}"
+        f"SELECT metric, epoch_us(time_bucket(to_seconds(?), sampled_at, ?::TIMESTAMPTZ)) AS slot, {values}"
         f" FROM {span.table}"
         " WHERE key = ? AND sampled_at >= ? AND sampled_at < ? AND (?::VARCHAR IS NULL OR metric = ?)"
         " GROUP BY metric, slot ORDER BY metric, slot",
-        [span.step, span.since, key, span.since, span.until, metric, metric],
+        [span.step.total_seconds(), span.since, key, span.since, span.until, metric, metric],
     ).fetchall()
     made: dict[str, list[Point]] = {}
     for name, slot, value, low, high in found:

@@ -122,6 +122,7 @@ def test_a_warning_of_python_is_a_line_too():
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)  # somebody may have left it on, outside of this context
         logging.captureWarnings(capture=True)
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         logging.captureWarnings(capture=False)

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 
 from daemon.reconcile.loop import Reconciler
+from daemon.store import adopted, deviations, outbox
 from daemon.store import database as databases
-from daemon.store import deviations, expectations, outbox
+from daemon.store.adopted import Adopted
 from daemon.store.database import Database
 from schemas.deviations import DeviationEvent
-from schemas.expectations import Expectation
 from tests.support.events import NOON, key
 from tests.support.waiting import until
 
@@ -35,7 +35,7 @@ async def database(clock, tmp_path):
 
 
 async def expect(database, name):
-    await database.write(lambda con: expectations.put(con, [Expectation(key=key(name), since=NOON)]))
+    await database.write(lambda con: adopted.put(con, [Adopted(key=key(name), fields={}, adopted_at=NOON)]))
 
 
 async def still_open(database):

@@ -18,6 +18,7 @@ from daemon.store.cursors import Cursor
 from daemon.store.database import Database
 from schemas import queries as q
 from schemas import subjects
+from schemas.answers import ANSWER_BYTES
 from schemas.commands import ControlAnswer
 from schemas.events import Sample
 from schemas.resources import Kind, Relation, SourceRef
@@ -61,6 +62,11 @@ class Lab:
         applied = await self.database.write(lambda con: apply.apply(con, batch, cursor=cursor, now=now))
         self.reconciler.mark(applied.keys, applied.sources)
         await self.reconciler.cycle()
+
+    async def adopt(self, **query):
+        answer = await self.intents.adopt(q.AdoptQuery(**query))
+        await self.reconciler.cycle()  # what is expected is derived by it
+        return answer
 
     async def names(self, **query):
         answer = await self.reading.resources(q.ResourcesQuery(**query))
@@ -180,7 +186,7 @@ async def test_what_does_not_fit_into_an_answer_is_on_the_next_page(lab):
     seen, cursor = [], None
     for _ in range(20):
         page = await lab.reading.resources(q.ResourcesQuery(name="big*", fields=("*",), cursor=cursor))
-        assert len(page.model_dump_json().encode()) < q.ANSWER_BYTES
+        assert len(page.model_dump_json().encode()) < ANSWER_BYTES
         seen += [item["key"] for item in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -409,7 +415,7 @@ async def test_an_empty_store_answers_everything(tmp_path, clock):
 
 
 async def test_adopting_says_what_became_expected(lab):
-    answer = await lab.intents.adopt(q.AdoptQuery(keys=(key("web"),)))
+    answer = await lab.adopt(keys=(key("web"),))
 
     (one,) = answer.adopted
     assert (one.key, one.changed, one.fields["status"], one.fields["spec"]["image"]) == (
@@ -418,7 +424,7 @@ async def test_adopting_says_what_became_expected(lab):
     assert await lab.names(managed=True) == ["web"]
     (entry,) = (await lab.reading.events(q.EventsQuery(side="expected"))).items
     assert (entry.op, entry.key, entry.changed) == ("adopted", key("web"), ("labels", "name", "spec", "status"))
-    again = await lab.intents.adopt(q.AdoptQuery(keys=(key("web"),)))
+    again = await lab.adopt(keys=(key("web"),))
     assert [one.changed for one in again.adopted] == [False]
     assert (await lab.reading.events(q.EventsQuery(side="expected"))).total == 1
 
@@ -441,7 +447,7 @@ async def test_a_dry_run_changes_nothing(lab):
     ],
 )
 async def test_what_a_selector_means_is_adopted(lab, query, names):
-    await lab.intents.adopt(q.AdoptQuery(**query))
+    await lab.adopt(**query)
 
     assert await lab.names(managed=True) == names
 

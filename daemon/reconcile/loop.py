@@ -17,9 +17,8 @@ import structlog
 from daemon.reconcile import declared, sight, standing
 from daemon.reconcile.declared import Index
 from daemon.reconcile.judge import Expecting, Judged, judge
-from daemon.reconcile.roots import CAUSES
 from daemon.reconcile.settle import Settled
-from daemon.reconcile.sight import Marks, Sight
+from daemon.reconcile.sight import Marks
 from daemon.runtime.clock import Clock
 from daemon.store import actuals, deviations, expectations, inventory, memberships, operator_states, outbox
 from daemon.store.database import Connection, Database, StoreUnavailable
@@ -166,20 +165,17 @@ class Reconciler:
         assert self._index is not None  # noqa: S101 - just loaded
         seen = sight.look(con, marks, self._index, self.unmanaged, now)
         judged = judge(seen, now=now)
-        return _with_seqs(con, judged), _again(con, seen, judged)
+        return _with_seqs(con, judged), _again(con, judged)
 
 
 def _pooled(marks: Marks) -> set[str] | None:
     return None if marks.everything else marks.keys
 
 
-def _again(con: Connection, seen: Sight, judged: Judged) -> Marks:
-    """What else has to be judged now that these causes came or went, or other things are expected of these keys."""
-    steps = (*judged.settled.transitions, *judged.settled.quietly)
-    moved = {one.key for what, one in steps if one.type in CAUSES and what is not Transition.CHANGED}
-    children = actuals.carried(con, {key for key in moved if key.count("/") > 1}) if moved else set()
+def _again(con: Connection, judged: Judged) -> Marks:
+    """Sources that cannot be read, of which other things are expected now than when they were judged."""
     changed = sight.sources_of(one.key for one in judged.expecting)
-    return Marks(children - seen.actuals.keys(), changed & actuals.blind_sources(con) if changed else set())
+    return Marks(sources=changed & actuals.blind_sources(con) if changed else set())
 
 
 def _with_seqs(con: Connection, judged: Judged) -> Judged:

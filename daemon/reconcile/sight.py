@@ -67,8 +67,9 @@ def look(con: Connection, marks: Marks, index: Index, unmanaged_sources: Abstrac
     parents = near.parents
     unmanaged = _unmanaged(con, keys, unmanaged_sources)
     before, taken = expectations.fetch(con, keys), adopted.fetch(con, keys)
-    still_open = deviations.still_open(con, keys | set(parents.values()), of_sources=True)
-    relevant = keys & (before.keys() | taken.keys() | index.exact.keys() | unmanaged | {one.key for one in still_open})
+    still_open = deviations.open_around(con, keys | set(parents.values()))
+    deviating = {one.key for one in still_open}
+    relevant = keys & (before.keys() | taken.keys() | index.exact.keys() | unmanaged | deviating)
     if index.selecting:
         relevant |= keys if meant is None else keys & meant.keys()
     pools = memberships.paths_of(con, relevant)
@@ -96,6 +97,9 @@ def _keys(
         keys |= {key for key in deviations.open_keys(con) if source_of(key) in marks.sources and _is_resource(key)}
         keys |= {key for key in index.exact if source_of(key) in marks.sources}
         keys |= actuals.keys_of_sources(con, marks.sources & unmanaged)
+        pooled = memberships.keys_of(con, memberships.unmanaged_pools(con))
+        keys |= {key for key in pooled if source_of(key) in marks.sources}
+    keys |= {key for key, others in deviations.doubles(con) if not keys.isdisjoint(others)}
     return keys, None
 
 

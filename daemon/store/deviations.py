@@ -49,14 +49,29 @@ def find(con: Connection, condition: str, parameters: Sequence[object] = (), *, 
     return [_deviation(row) for row in found]
 
 
-def still_open(con: Connection, keys: Iterable[str] | None = None, *, of_sources: bool = False) -> list[Deviation]:
-    """Return the open deviations of ``keys``; None is all.  ``of_sources``: and those of sources themselves."""
+def still_open(con: Connection, keys: Iterable[str] | None = None) -> list[Deviation]:
+    """Return the open deviations of ``keys``; None is all."""
     if keys is None:
         return find(con, "resolved_at IS NULL")
-    wanted = f"key IN {rows.IN_TEXTS}"
-    if of_sources:
-        wanted = f"({wanted} OR type IN ('mass_absence', 'unreachable'))"
-    return find(con, f"resolved_at IS NULL AND {wanted}", [rows.texts(keys)])
+    return find(con, f"resolved_at IS NULL AND key IN {rows.IN_TEXTS}", [rows.texts(keys)])
+
+
+def open_around(con: Connection, keys: Iterable[str]) -> list[Deviation]:
+    """Return the open deviations of ``keys``, of sources themselves, and those that others are listed under."""
+    return find(
+        con,
+        f"resolved_at IS NULL AND (key IN {rows.IN_TEXTS} OR type IN ('mass_absence', 'unreachable')"
+        " OR json_array_length(evidence, '$.dependants') > 0)",
+        [rows.texts(keys)],
+    )
+
+
+def doubles(con: Connection) -> list[tuple[str, list[str]]]:
+    """Return (key, the other keys) of the open duplicates."""
+    found = con.execute(
+        "SELECT key, actual FROM deviations WHERE resolved_at IS NULL AND type = 'duplicate'"
+    ).fetchall()
+    return [(key, orjson.loads(actual) or []) for key, actual in found]
 
 
 def resolved_since(con: Connection, keys: Iterable[str], at: datetime) -> list[Deviation]:

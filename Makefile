@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+WORKERS ?= 2
 UPGRADE ?=
 # Only files with the hashes of the lock are installed; no build fetches anything that is not locked.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -25,7 +26,7 @@ install: $(VENV)/.dev ## make .venv with the locked dependencies and the project
 
 test: install ## install, check, and the whole test suite: `make test ARGS="-k docker"`
 	$(MAKE) check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: lint format types imports check-nats ## ruff, its format, mypy, the import contracts, nats.conf
 

@@ -67,7 +67,8 @@ def look(con: Connection, marks: Marks, index: Index, unmanaged_sources: Abstrac
     parents = near.parents
     unmanaged = _unmanaged(con, keys, unmanaged_sources)
     before, taken = expectations.fetch(con, keys), adopted.fetch(con, keys)
-    still_open = deviations.open_around(con, keys | set(parents.values()))
+    lately = deviations.around(con, keys | set(parents.values()), now - FLAP)
+    still_open = [one for one in lately if one.resolved_at is None]
     deviating = {one.key for one in still_open}
     relevant = keys & (before.keys() | taken.keys() | index.exact.keys() | unmanaged | deviating)
     if index.selecting:
@@ -76,7 +77,7 @@ def look(con: Connection, marks: Marks, index: Index, unmanaged_sources: Abstrac
     return Sight(
         index=index, actuals=_actuals(con, relevant, pools, near), adopted=taken, before=before,
         states=operator_states.fetch(con, now=now), unmanaged=unmanaged, still_open=still_open,
-        recent=deviations.resolved_since(con, relevant | {one.source for one in blind}, now - FLAP), parents=parents,
+        recent=[one for one in lately if one.resolved_at is not None], parents=parents,
         held=actuals.held(con), blind=blind, pools=pools, meant=meant,
     )  # fmt: skip
 
@@ -90,23 +91,28 @@ def _keys(
         keys = expectations.keys(con) | adopted.keys(con) | index.exact.keys() | meant.keys()
         keys |= {key for key in deviations.open_keys(con) if _is_resource(key)}
         keys |= actuals.keys_of_sources(con, unmanaged)
-        return keys | memberships.keys_of(con, memberships.unmanaged_pools(con)), meant
+        return keys | _unmanaged_members(con), meant
     keys = set(marks.keys)
     if marks.sources:
         keys |= expectations.of_sources(con, marks.sources)
         keys |= {key for key in deviations.open_keys(con) if source_of(key) in marks.sources and _is_resource(key)}
         keys |= {key for key in index.exact if source_of(key) in marks.sources}
         keys |= actuals.keys_of_sources(con, marks.sources & unmanaged)
-        pooled = memberships.keys_of(con, memberships.unmanaged_pools(con))
-        keys |= {key for key in pooled if source_of(key) in marks.sources}
+        keys |= {key for key in _unmanaged_members(con) if source_of(key) in marks.sources}
     keys |= {key for key, others in deviations.doubles(con) if not keys.isdisjoint(others)}
     return keys, None
 
 
 def _unmanaged(con: Connection, keys: AbstractSet[str], sources: AbstractSet[str]) -> set[str]:
-    pools = memberships.unmanaged_pools(con)
-    members = memberships.keys_of(con, pools) if pools else set()
+    members = _unmanaged_members(con)
     return {key for key in keys if source_of(key) in sources or key in members}
+
+
+def _unmanaged_members(con: Connection) -> set[str]:
+    """The members of pools in which what nobody expects is a deviation; most have no pools, and this is asked often."""
+    if con.execute("SELECT 1 FROM memberships_ LIMIT 1").fetchone() is None:
+        return set()
+    return memberships.keys_of(con, memberships.unmanaged_pools(con))
 
 
 def _actuals(

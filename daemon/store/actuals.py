@@ -157,11 +157,17 @@ def gone(con: Connection, keys: Iterable[str]) -> set[str]:
     return {key for (key,) in found.fetchall()}
 
 
+_LATELY = 20_000
+"""Entries of the log; what moved before those is not looked for."""
+
+
 def last_seqs(con: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """Return key -> the number of its newest entry in the log of what was seen."""
+    """Return key -> the number of its newest entry in the log of what was seen, where that is among the last ones."""
+    newest = con.execute("SELECT max(seq) FROM state_log").fetchone()
     found = con.execute(
-        f"SELECT key, max(seq) FROM state_log WHERE side = 'actual' AND key IN {rows.IN_TEXTS} GROUP BY key",
-        [rows.texts(keys)],
+        "SELECT key, max(seq) FROM state_log"
+        f" WHERE seq > ? AND side = 'actual' AND key IN {rows.IN_TEXTS} GROUP BY key",
+        [(newest[0] or 0) - _LATELY if newest else 0, rows.texts(keys)],
     ).fetchall()
     return dict(found)
 

@@ -56,13 +56,18 @@ def still_open(con: Connection, keys: Iterable[str] | None = None) -> list[Devia
     return find(con, f"resolved_at IS NULL AND key IN {rows.IN_TEXTS}", [rows.texts(keys)])
 
 
-def open_around(con: Connection, keys: Iterable[str]) -> list[Deviation]:
-    """Return the open deviations of ``keys``, of sources themselves, and those that others are listed under."""
+def around(con: Connection, keys: Iterable[str], since: datetime) -> list[Deviation]:
+    """Return the open deviations of ``keys``, of sources themselves, and those that others are listed under.
+
+    And those of ``keys`` and of sources that were resolved at or after ``since``; the newest last.
+    """
     return find(
         con,
-        f"resolved_at IS NULL AND (key IN {rows.IN_TEXTS} OR type IN ('mass_absence', 'unreachable')"
-        " OR json_array_length(evidence, '$.dependants') > 0)",
-        [rows.texts(keys)],
+        f"(resolved_at IS NULL OR resolved_at >= ?) AND (key IN {rows.IN_TEXTS}"
+        " OR type IN ('mass_absence', 'unreachable')"
+        " OR (resolved_at IS NULL AND json_array_length(evidence, '$.dependants') > 0))",
+        [since, rows.texts(keys)],
+        tail="ORDER BY resolved_at",
     )
 
 
@@ -72,12 +77,6 @@ def doubles(con: Connection) -> list[tuple[str, list[str]]]:
         "SELECT key, actual FROM deviations WHERE resolved_at IS NULL AND type = 'duplicate'"
     ).fetchall()
     return [(key, orjson.loads(actual) or []) for key, actual in found]
-
-
-def resolved_since(con: Connection, keys: Iterable[str], at: datetime) -> list[Deviation]:
-    """Return what of ``keys`` was resolved at or after ``at``, the newest last."""
-    term = f"resolved_at >= ? AND key IN {rows.IN_TEXTS}"
-    return find(con, term, [at, rows.texts(keys)], tail="ORDER BY resolved_at")
 
 
 def with_prefix(con: Connection, prefix: str, limit: int = 5) -> list[Deviation]:

@@ -96,8 +96,8 @@ async def test_a_server_that_dies_is_started_again_on_the_same_port(tmp_path):
             assert server.url == url
             keeper.cancel()
 
-    events = [entry["event"] for entry in logs if entry["event"].startswith("nats_server")]
-    assert events == ["nats_server_died", "nats_server_restarted"] * 2
+    events = [entry["event"] for entry in logs if entry["event"] in {"nats_server_died", "nats_server_restarted"}]
+    assert events == ["nats_server_died", "nats_server_restarted"] * 2  # a port may be somebody's for a moment between
 
 
 async def answers_again(server, dead):

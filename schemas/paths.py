@@ -59,14 +59,16 @@ def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]
 
 def differences(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[tuple[str, JsonValue, JsonValue]]:
     """Yield (path, old, new) where the sides differ; a side that has nothing there is None.  Null is nothing, too."""
-    if old == new:
-        return
+    if old != new:
+        yield from _unequal(old, new, prefix)
+
+
+def _unequal(old: JsonValue, new: JsonValue, prefix: str) -> Iterator[tuple[str, JsonValue, JsonValue]]:
+    """``differences`` of two that are not equal: each part is compared once."""
     if _is_branch(old) and _is_branch(new):
         before, after = _inside(old), _inside(new)
-        for name in sorted(before.keys() | after.keys()):
-            one, other = before.get(name), after.get(name)
-            if one != other:
-                yield from differences(one, other, join(prefix, name))
+        for name in sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)):
+            yield from _unequal(before.get(name), after.get(name), join(prefix, name))
     else:
         yield prefix, _told(old), _told(new)
 

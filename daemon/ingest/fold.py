@@ -66,7 +66,10 @@ def changes(old: Row, new: Row) -> list[str]:
     for name in _COMPARED:
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
-            found.extend(paths.differing(before, after, name))
+            if isinstance(after, dict):
+                found.extend(paths.differing(before, after, name))
+            else:
+                found.append(name)
     return found
 
 
@@ -100,4 +103,5 @@ def _row(event: Observed, *, first_seen_at: datetime) -> Row:
         disk_bytes=size.disk_bytes, gpus=size.gpus, created_at=resource.created_at, incarnation=resource.incarnation,
         revision=resource.revision, spec=resource.spec, native=resource.native, hash=event.hash,
         first_seen_at=first_seen_at, observed_at=event.observed_at, changed_at=event.observed_at,
+        search=" ".join((resource.key, resource.name, *resource.addresses)).lower(),
     )  # fmt: skip

@@ -83,9 +83,9 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
         timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60}
     )
     for job, seconds in (
-        (jobs.lateness, 2),
-        (jobs.endings, 2),
-        (jobs.gauges, 5),
+        (jobs.lateness, 3),
+        (jobs.endings, 3),
+        (jobs.gauges, 15),
         (jobs.rollups, 60),
         (jobs.forget, 3600),
     ):

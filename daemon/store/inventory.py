@@ -49,6 +49,8 @@ class Row:
     first_seen_at: datetime
     observed_at: datetime
     changed_at: datetime
+    search: str
+    """Key, name and addresses in lower case: where a search for a text looks."""
 
 
 @dataclass(slots=True)
@@ -147,12 +149,10 @@ def _row(values: list[Any]) -> Row:
 
 def put(con: Connection, changed: Iterable[Row], *, stored: AbstractSet[str]) -> None:
     """Replace the rows whose keys are in ``stored``, and append the others: that costs half."""
-    old: list[Row] = []
-    new: list[Row] = []
-    for row in changed:
-        (old if row.key in stored else new).append(row)
-    rows.merge(con, "inventory_", COLUMNS, ("key",), old)
-    rows.insert(con, "inventory_", COLUMNS, new)
+    every = list(changed)
+    if replaced := [row.key for row in every if row.key in stored]:
+        con.execute(f"DELETE FROM inventory_ WHERE key IN {rows.IN_TEXTS}", [rows.texts(replaced)])
+    rows.insert(con, "inventory_", COLUMNS, every)
 
 
 def log(con: Connection, entries: Sequence[LogRow]) -> None:

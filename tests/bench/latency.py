@@ -44,8 +44,8 @@ class Heard:
 
     async def on_drift(self, message: Msg) -> None:
         if message.subject.endswith(subjects.inventory(self.key).removeprefix("homelab.inv")):
-            wanted = "resolved" if self.status == "running" else "opened"
-            if orjson.loads(message.data)["transition"] == wanted and not self.deviation.done():
+            wanted = {"resolved"} if self.status == "running" else {"opened", "reopened"}
+            if orjson.loads(message.data)["transition"] in wanted and not self.deviation.done():
                 self.deviation.set_result(asyncio.get_running_loop().time())
 
     def expect(self, status: str) -> None:

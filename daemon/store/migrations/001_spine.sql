@@ -56,7 +56,8 @@ CREATE TABLE inventory_ (
     hash        VARCHAR     NOT NULL,
     first_seen_at TIMESTAMPTZ NOT NULL,
     observed_at TIMESTAMPTZ NOT NULL,
-    changed_at  TIMESTAMPTZ NOT NULL
+    changed_at  TIMESTAMPTZ NOT NULL,
+    search      VARCHAR     NOT NULL    -- key, name and addresses in lower case
 );
 
 CREATE TABLE scopes_ (

@@ -24,6 +24,10 @@ _OF_VIEW = frozenset({"presence", "observed_at", "managed", "drift"})
 """Columns that the view derives; all others stand in ``inventory_`` as they are."""
 
 
+_SEARCH = "inventory_.search"
+_SEARCH_OF_VIEW = "lower(concat_ws(' ', key, name, array_to_string(addresses, ' ')))"
+
+
 @dataclass(slots=True)
 class Condition:
     """What a selection means in SQL.  ``derived`` says whether the view's own columns are needed for it."""
@@ -39,7 +43,9 @@ class Condition:
 
     @property
     def sql(self) -> str:
-        return " AND ".join(self.terms) or "true"
+        """Where the view is needed anyway, the text to search is put together from what it shows."""
+        sql = " AND ".join(self.terms) or "true"
+        return sql.replace(_SEARCH, _SEARCH_OF_VIEW) if self.derived else sql
 
 
 def condition(selector: Selector, *, include_gone: bool = False) -> Condition:
@@ -83,11 +89,7 @@ def _add_place(made: Condition, selector: Selector) -> None:
 def _add_search(made: Condition, query: ResourcesQuery) -> None:
     if query.text:
         text = query.text.lower()
-        made.add(
-            "(contains(lower(key), ?) OR contains(lower(name), ?)"
-            " OR contains(lower(array_to_string(addresses, ' ')), ?))",
-            text, text, text,
-        )  # fmt: skip
+        made.add(f"contains({_SEARCH}, ?)", text)
     if query.managed is not None:
         made.add("managed = ?", query.managed, derived=True)
     if query.drifting is not None:

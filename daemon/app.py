@@ -4,7 +4,7 @@ Entered in the order in which things are needed and left in the reverse one: tas
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -62,6 +62,7 @@ class Daemon:
     tasks: Tasks
     ingest: InventoryIngest
     metrics: Metrics
+    gauge: Callable[[], Awaitable[None]]
     snapshot: Path
 
     def health(self) -> tuple[bool, str]:
@@ -119,7 +120,7 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
             "republish": republish.run,
             "bus": client.until_closed,
         }
-        yield Daemon(tasks, ingest, metrics, sandbox.snapshot)
+        yield Daemon(tasks, ingest, metrics, jobs.gauges, sandbox.snapshot)
 
 
 def _sandbox(config: HomelabConfig, database: Database, folder: Path, clock: Clock) -> Sandbox:
@@ -173,8 +174,8 @@ async def http(
     async with bus.connect(url, name="homelab-mcp", login=login, creds=creds) as client:
         server = build(BusAnswers(client, who="mcp"), version=version(), writes=True)
         app = http_app(
-            server, health=lambda: Health(*daemon.health()), registry=daemon.metrics.registry, token=token,
-            allowed_hosts=config.http.allowed_hosts,
+            server, health=lambda: Health(*daemon.health()), registry=daemon.metrics.registry, gauge=daemon.gauge,
+            token=token, allowed_hosts=config.http.allowed_hosts,
         )  # fmt: skip
         yield listener.url, partial(serve_http, app, listener)
 

@@ -5,7 +5,7 @@ loopback behind its user's back is refused by its Host and Origin.  Health and m
 """
 
 import hmac
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -42,13 +42,14 @@ def http_app(
     *,
     health: Callable[[], Health],
     registry: prometheus_client.CollectorRegistry,
+    gauge: Callable[[], Awaitable[None]] | None = None,
     token: str | None,
     allowed_hosts: Iterable[str] = (),
 ) -> Starlette:
     """Put the parts together; one app is served once.
 
-    ``allowed_hosts`` are accepted beside loopback.  Without them a token alone opens the door, from anywhere.
-    Raises ``Exposed`` for a token that is empty: everybody holds that one.
+    ``gauge`` is called before figures are told.  ``allowed_hosts`` are accepted beside loopback.  Without them a token
+    alone opens the door, from anywhere.
     """
     if token is not None and not token.strip():
         raise Exposed("http.token is empty: put a token there (such as the output of `openssl rand -hex 32`)")
@@ -68,6 +69,8 @@ def http_app(
         )
 
     async def metrics(_: Request) -> Response:
+        if gauge is not None:
+            await gauge()
         return Response(
             prometheus_client.generate_latest(registry), headers={"content-type": prometheus_client.CONTENT_TYPE_LATEST}
         )

@@ -1,4 +1,4 @@
-"""What is due when: lateness, rollups, retention, gauges.  APScheduler keeps the times.
+"""What is due when: lateness, endings, rollups, retention.  APScheduler keeps the times.
 
 No job takes input and each may be missed or run twice: what is to be done stands in the store.
 """
@@ -56,6 +56,7 @@ class Jobs:
             log.info("forgotten", **{table: count for table, count in gone.items() if count})
 
     async def gauges(self) -> None:
+        """Bring the gauges up to now: when somebody scrapes, not before."""
         now = self.clock.now()
         seen = await self.database.read(partial(figures.gauges, now=now))
         for gauge, values in (
@@ -85,7 +86,6 @@ async def scheduled(jobs: Jobs) -> AsyncIterator[None]:
     for job, seconds in (
         (jobs.lateness, 3),
         (jobs.endings, 3),
-        (jobs.gauges, 15),
         (jobs.rollups, 60),
         (jobs.forget, 3600),
     ):

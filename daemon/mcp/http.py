@@ -49,7 +49,7 @@ def http_app(
     """Put the parts together; one app is served once.
 
     ``gauge`` is called before figures are told.  ``allowed_hosts`` are accepted beside loopback.  Without them a token
-    alone opens the door, from anywhere.
+    alone opens the door, from anywhere.  Raises ``Exposed`` for a token that is empty: everybody holds that one.
     """
     if token is not None and not token.strip():
         raise Exposed("http.token is empty: put a token there (such as the output of `openssl rand -hex 32`)")

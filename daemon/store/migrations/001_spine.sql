@@ -225,10 +225,6 @@ FROM (
 ) AS s FULL JOIN agents_ AS a USING (provider, source);
 
 -- What is between a resource and its being known.  Unknown is derived here and never written into each row.
-CREATE VIEW blind_scopes_ AS
-SELECT provider, source, scope, CASE WHEN status = 'denied' THEN 'ineligible' ELSE 'unknown' END AS presence
-FROM scopes_ WHERE status IN ('failed', 'denied', 'late');
-
 CREATE VIEW down_parents_ AS
 SELECT key FROM inventory_
 WHERE kind IN ('node', 'host', 'cluster') AND (status <> 'running' OR presence <> 'present');
@@ -237,7 +233,8 @@ CREATE VIEW resources AS
 SELECT i.key, i.provider, i.source, i.kind, i.native_id, i.name, i.native_kind, i.scope,
     i.status, i.native_status, i.health,
     CASE WHEN i.presence = 'gone' THEN 'gone'
-         WHEN b.presence IS NOT NULL THEN b.presence
+         WHEN s.status = 'denied' THEN 'ineligible'
+         WHEN s.status IN ('failed', 'late') THEN 'unknown'
          WHEN d.key IS NOT NULL THEN 'unknown'
          ELSE i.presence END AS presence,
     i.parent, i.relations, i.labels, i.addresses, i.cpu_cores, i.memory_bytes, i.disk_bytes, i.gpus,
@@ -248,7 +245,6 @@ SELECT i.key, i.provider, i.source, i.kind, i.native_id, i.name, i.native_kind, 
     coalesce(v.open, 0) AS drift
 FROM inventory_ AS i
 LEFT JOIN scopes_ AS s USING (provider, source, scope)
-LEFT JOIN blind_scopes_ AS b USING (provider, source, scope)
 LEFT JOIN down_parents_ AS d ON d.key = i.parent
-LEFT JOIN (SELECT DISTINCT key FROM expectations) AS e ON e.key = i.key
+LEFT JOIN expectations AS e ON e.key = i.key
 LEFT JOIN (SELECT key, count(*) AS open FROM deviations WHERE resolved_at IS NULL GROUP BY key) AS v ON v.key = i.key;

@@ -62,7 +62,7 @@ def _put(con: Connection, found: list[Resource]) -> None:
     now = CLOCK.now()
     events = [Observed(time=now, agent="bench", observed_at=now, hash=hash_of(one), resource=one) for one in found]
     folded = [fold.observed(None, event, scanned_at=None) for event in events]
-    inventory.put(con, [one.row for one in folded if one.row])
+    inventory.put(con, [one.row for one in folded if one.row], stored=set())
     inventory.log(con, [one.entry for one in folded if one.entry])
 
 

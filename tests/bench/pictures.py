@@ -61,7 +61,8 @@ def _fill(con: Connection, first: int, generation: int) -> None:
         folded = fold.observed(None, event, scanned_at=None)
         rows.append(folded.row)
         entries.append(folded.entry)
-    inventory.put(con, [row for row in rows if row])
+    found = [row for row in rows if row]
+    inventory.put(con, found, stored={row.key for row in found} if generation else set())
     inventory.log(con, [entry for entry in entries if entry])
 
 

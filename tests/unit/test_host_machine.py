@@ -236,7 +236,7 @@ def test_a_file_server_is_never_asked_how_large_it_is(machine):
         ("password=hunter2", "password=***"),
         ("passwd=hunter2", "passwd=***"),
         ("secret=AQD", "secret=***"),
-        ("credentials=/root/.smb", "credentials=***"),
+        ("credentials=/etc/smb.login", "credentials=***"),
         ("vers=3.1.1", "vers=3.1.1"),
         ("rw", "rw"),
     ],

@@ -55,14 +55,15 @@ async def _changes(database: Database, reconciler: Reconciler, numbers: list[int
         took.append(await figures.timed(reconciler.cycle))
         worked += process_time() - began
     work = Figure("work of judging one changed resource", worked / len(numbers) * 1000, "ms", 20, note="processor time")
-    return [work, *figures.spread("from its mark to what is written of it", took)]
+    return [work, *figures.spread("from its mark to what is written of it", took, (20, 40))]
 
 
 def _put(con: Connection, found: list[Resource]) -> None:
     now = CLOCK.now()
     events = [Observed(time=now, agent="bench", observed_at=now, hash=hash_of(one), resource=one) for one in found]
     folded = [fold.observed(None, event, scanned_at=None) for event in events]
-    inventory.put(con, [one.row for one in folded if one.row], stored=set())
+    rows = [one.row for one in folded if one.row]
+    inventory.put(con, rows, stored=inventory.fetch(con, [row.key for row in rows]).keys())
     inventory.log(con, [one.entry for one in folded if one.entry])
 
 

@@ -17,7 +17,7 @@ from tests.support.instance import HOMELAB, Instance, asked, child
 from tests.support.waiting import until
 
 WITHIN = 1.0
-ROUNDS = 6
+ROUNDS = 4
 STEPS = ("run", "stop", "rename", "rm")
 
 

@@ -51,7 +51,10 @@ async def test_the_first_cycle_looks_at_everything(database, clock):
 
     cycle = await Reconciler(database, clock).cycle()
 
-    assert str(cycle).startswith("judged 1, could not judge 0: opened 1, changed 0, resolved 0")
+    assert str(cycle) == (
+        "judged 1, could not judge 0: opened 1, changed 0, resolved 0, reopened 0;"
+        " expectations: declared 0, adopted 1, changed 0, withdrawn 0"
+    )
 
 
 async def test_after_that_only_at_what_is_marked(database, clock):

@@ -99,6 +99,7 @@ async def _an_engine_dies_and_comes_back(here: Site, real: RealEngine) -> None:
         await real.create(name)
     runs = await real.run(real.name("runs"))
     await until(lambda: _all_known(here, {*names}), seconds=10)
+    await until(lambda: _runs(here), seconds=10)
     before = await _log(here.lab)
 
     await here.spare.kill()
@@ -137,6 +138,12 @@ async def _all_known(here: Site, names: set[str], *, exactly: bool = False) -> b
     answer = await here.lab.ask("resources", provider="docker", source="spare", kind="container", limit=1000)
     known = {row["name"] for row in answer["items"] if row["presence"] == "present"}
     return known == names if exactly else known > names
+
+
+async def _runs(here: Site) -> bool:
+    """The one container that was started is known to run: between made and started it may be read once."""
+    answer = await here.lab.ask("resources", provider="docker", source="spare", kind="container", limit=1000)
+    return [row["status"] for row in answer["items"]].count("running") == 1
 
 
 async def _log(lab: Instance, after: list[dict] = ()) -> list[dict[str, Any]]:

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import SecretStr
 
 from daemon.runtime.clock import Clock, SystemClock
 from daemon.runtime.secrets import resolve
 from schemas.config import SecretRef, SourceConfig
-from schemas.events import Sample
+from schemas.events import Gap, Sample
 from schemas.resources import Kind, Resource, SourceRef
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)
@@ -70,6 +70,29 @@ class Measures(Protocol):
         ...
 
 
+@runtime_checkable
+class Covers(Protocol):
+    def gaps(self, scope: Scope) -> Sequence[Gap]:
+        """Return what the ``collect`` of this scope that has just succeeded could not see, and why."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: ``certificate``, ``token``, ``privileges``, ``clock``..."""
+
+    name: str
+    outcome: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+@runtime_checkable
+class Checks(Protocol):
+    async def check(self) -> Sequence[Finding]:
+        """Look at the connection, credentials and rights; an ``AgentError`` becomes a finding, not raised."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Deps:
     """All an agent may reach outside its configuration."""
@@ -79,6 +102,8 @@ class Deps:
     secret: Callable[[SecretRef], SecretStr] = resolve
     known: Mapping[str, str] = field(default_factory=dict)
     """Resource key -> incarnation, as the bus last held them for this source: identity survives a restart."""
+    last: Mapping[str, Resource] = field(default_factory=dict)
+    """Resource key -> resource, as the bus last held it, of the kinds that the provider ``remembers``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,5 +116,7 @@ class Provider(Generic[ConfigT]):
     interval: timedelta = timedelta(seconds=60)
     deadline: timedelta = timedelta(seconds=30)
     sample_interval: timedelta = timedelta(seconds=30)
+    remembers: frozenset[Kind] = frozenset()
+    """Kinds of which an agent needs at its start what was last published: see ``Deps.last``."""
     discover: Callable[[], Sequence[ConfigT]] = lambda: ()
     """What of this provider the machine has, found without configuration, network or waiting."""

@@ -90,6 +90,18 @@ class ScanPart(ScanMessage):
     manifest: dict[str, str] = Field(description="key -> content hash")
 
 
+class Gap(Message):
+    """A part of a scope that a scan, complete but for it, could not read: what it hides is not absent."""
+
+    trouble: Trouble = Field(description="unauthorized makes what it hides ineligible; any other, unknown")
+    detail: str = Field(max_length=1000, description="what is not seen, why, and what to do")
+    kinds: tuple[Kind, ...] = Field(default=(), description="what it hides; none: only details are missing")
+    parent: str | None = Field(default=None, description="it hides only what has this parent (a key)")
+    keys: tuple[str, ...] = Field(default=(), max_length=1000, description="it hides only these")
+    privilege: str = ""
+    path: str = Field(default="", description="where the privilege is missing")
+
+
 class ScanClosed(ScanMessage):
     type: Literal["scan_closed"] = "scan_closed"
     parts: int = Field(ge=0)
@@ -97,6 +109,7 @@ class ScanClosed(ScanMessage):
     observed_at: AwareDatetime = Field(description="when the reading began: nothing in it is older")
     duration_seconds: float = Field(ge=0)
     interval_seconds: float = Field(gt=0, description="how often this scope is read; late after three of them")
+    gaps: tuple[Gap, ...] = Field(default=(), max_length=100)
 
 
 class ScanFailed(ScanMessage):

@@ -41,6 +41,10 @@ class Kind(StrEnum):
     UNIT = "unit"
     DISK = "disk"
     INTERFACE = "interface"
+    POOL = "pool"
+    BACKUP = "backup"
+    SCHEDULE = "schedule"
+    RULE = "rule"
 
 
 class Status(StrEnum):

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import structlog
 from pydantic import ValidationError
 
-from agents.contract import Agent, Deps, Measures, Provider, Watches
+from agents.contract import Agent, Checks, Deps, Measures, Provider, Watches
 from agents.errors import AgentError
 from agents.runner import Cadence, Runner
 from agents.voice import Voice
@@ -66,6 +66,8 @@ async def run(source: Source, bus: Connection, clock: Clock, *, user: str, versi
         group.create_task(_beats(source.ref, beat, publisher, clock))
         group.create_task(_obey(source.ref, bus, runner))
         group.create_task(_until_closed(bus))
+        if isinstance(agent, Checks):
+            group.create_task(_check(source, agent))
         if isinstance(agent, Watches):
             group.create_task(_watch(source.ref, agent, runner))
         if isinstance(agent, Measures):
@@ -117,6 +119,21 @@ async def _until_closed(bus: Connection) -> NoReturn:
     """A connection that has ended for good ends this run; whoever runs us begins again with a new one."""
     await bus.until_closed()
     raise BusClosed("the connection to the bus was closed")
+
+
+async def _check(source: Source, agent: Checks) -> None:
+    """Say once what a person should look at.  Nothing waits for it, and the scans tell whether it can be read."""
+    try:
+        async with asyncio.timeout(source.cadence.deadline.total_seconds()):
+            findings = await agent.check()
+    except (AgentError, TimeoutError) as error:
+        log.debug("source_check_broken", source=str(source.ref), reason=str(error))
+    except Exception:
+        log.exception("agent_defect", source=str(source.ref), part="check")
+    else:
+        for one in findings:
+            if one.outcome != "ok":
+                log.warning("source_check", source=str(source.ref), **asdict(one))
 
 
 async def _watch(ref: SourceRef, agent: Watches, runner: Runner) -> NoReturn:

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +14,13 @@ from typing import Any
 import structlog
 
 from agents import process, registry
-from agents.contract import Deps, Measures, Scope, Watches
+from agents.contract import Checks, Deps, Measures, Scope, Watches
 from agents.errors import AgentError
 from agents.process import Source
 from daemon import app
 from daemon.runtime import bus, logs, roles, state, systemd
 from daemon.runtime.clock import Clock, SystemClock
-from daemon.runtime.options import BusOptions, Discovered, ProbeResult, ScopeProbe, UpOptions
+from daemon.runtime.options import BusOptions, Discovered, FindingProbe, ProbeResult, ScopeProbe, UpOptions
 from daemon.runtime.secrets import SecretUnavailable, environment
 from daemon.runtime.server import EmbeddedServer
 from daemon.runtime.supervise import begun, restarting, run_until_signal
@@ -27,6 +28,9 @@ from daemon.runtime.version import version
 from schemas.config import HomelabConfig, SourceConfig
 from schemas.resources import SourceRef
 from schemas.running import HttpRun, Login, NatsRun, Run, SqlRun
+
+_AT_ONCE = 4
+"""So many sources are probed at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +169,21 @@ def _access(config: HomelabConfig, options: BusOptions) -> Access:
     return Access(url, {"agent": login} if login else {}, {}, None if login else creds)
 
 
-async def probe(config: HomelabConfig, names: Sequence[str]) -> AsyncIterator[ProbeResult]:
-    """Ask each source once, one after the other."""
-    for source in sources_of(config, names):
-        yield await _probe(source)
+async def probe(
+    config: HomelabConfig, names: Sequence[str], *, asked: Callable[[], None] = lambda: None
+) -> list[ProbeResult]:
+    """Ask each source once, a few at the same time; ``asked`` is called after each."""
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(source: Source) -> ProbeResult:
+        async with limit:
+            result = await _probe(source)
+        asked()
+        return result
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(source)) for source in sources_of(config, names)]
+    return [task.result() for task in tasks]
 
 
 async def _probe(source: Source) -> ProbeResult:
@@ -177,13 +192,32 @@ async def _probe(source: Source) -> ProbeResult:
     ref = source.ref
     try:
         async with source.provider.connect(source.config, Deps(ref)) as connected:
+            findings = await _checked(connected, source) if isinstance(connected, Checks) else ()
             scopes = [await _read_once(connected, scope, source) for scope in connected.scopes()]
             kinds = (("watches", Watches), ("measures", Measures))
             capable = tuple(name for name, kind in kinds if isinstance(connected, kind))
     except (AgentError, SecretUnavailable) as error:
         trouble = str(getattr(error, "trouble", "unauthorized"))
         return ProbeResult(ref.provider, ref.name, loop.time() - began, trouble=trouble, detail=str(error))
-    return ProbeResult(ref.provider, ref.name, loop.time() - began, tuple(scopes), capable)
+    except Exception as error:  # noqa: BLE001 - one source's defect does not hide what the others said
+        return ProbeResult(ref.provider, ref.name, loop.time() - began, trouble="defect", detail=_place_of(error))
+    return ProbeResult(ref.provider, ref.name, loop.time() - began, tuple(scopes), capable, findings=findings)
+
+
+async def _checked(connected: Checks, source: Source) -> tuple[FindingProbe, ...]:
+    deadline = source.cadence.deadline.total_seconds()
+    try:
+        async with asyncio.timeout(deadline):
+            found = await connected.check()
+    except TimeoutError:
+        return (FindingProbe("check", "failed", f"no answer in {deadline:g} s: is it hung?"),)
+    return tuple(FindingProbe(one.name, one.outcome, one.detail) for one in found)
+
+
+def _place_of(error: Exception) -> str:
+    """Where a defect is; its text may hold anything."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: a defect of this program"
 
 
 async def _read_once(connected: Any, scope: Scope, source: Source) -> ScopeProbe:  # noqa: ANN401 - any Agent

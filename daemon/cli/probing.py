@@ -1,7 +1,8 @@
 """`homelab probe`: ask each source once, and say what it let us read."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -60,12 +61,8 @@ def probe(
 async def _probe(loaded: Loaded, names: tuple[str, ...]) -> list[ProbeResult]:
     from daemon import allinone  # noqa: PLC0415
 
-    results = []
     with counting("asking", len(names)) as progress:
-        async for result in allinone.probe(loaded.config, names):
-            results.append(result)
-            progress.advance(progress.tasks[0].id)
-    return results
+        return await allinone.probe(loaded.config, names, asked=lambda: progress.advance(progress.tasks[0].id))
 
 
 def chosen(sources: list[str], names: Iterable[str]) -> tuple[str, ...]:
@@ -102,7 +99,17 @@ def picture(results: Iterable[ProbeResult]) -> list[Sheet | Text | str]:
         for detail in (one.detail, *(f"{scope.scope}: {scope.detail}" for scope in one.scopes if scope.detail))
         if detail
     ]
-    return [tables.table(_COLUMNS, rows), *details]
+    return [tables.table(_COLUMNS, rows), *details, *_findings(results)]
+
+
+def _findings(results: Iterable[ProbeResult]) -> Iterator[Text | str]:
+    """What the sources themselves were looked at for, whole: a remedy that is cut helps nobody."""
+    for one in results:
+        if one.findings:
+            yield ""
+            yield Text(f"{one.provider}/{one.source}", style="bold")
+        for found in one.findings:
+            yield Text.assemble("  ", tables.text(f"{found.outcome:<8}"), words.plain(f"{found.name}: {found.detail}"))
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -118,6 +125,7 @@ def as_row(one: ProbeResult) -> dict[str, Any]:
         "trouble": one.trouble,
         "detail": one.detail,
         "capabilities": list(one.capabilities),
+        "findings": [asdict(found) for found in one.findings],
         "scopes": [
             {
                 "scope": scope.scope,

@@ -5,6 +5,7 @@ None always means "not said": the configuration file, then the default, decides.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from schemas.config import SourceConfig
 
@@ -64,6 +65,15 @@ class ScopeProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingProbe:
+    """One thing that the source itself was looked at for: its certificate, its token, its clock..."""
+
+    name: str
+    outcome: Literal["ok", "warning", "failed"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
     """One source asked once.  ``detail`` tells why nothing at all could be asked (no scopes then)."""
 
@@ -74,7 +84,10 @@ class ProbeResult:
     capabilities: tuple[str, ...] = ()
     trouble: str = ""
     detail: str = ""
+    findings: tuple[FindingProbe, ...] = ()
 
     @property
     def is_ok(self) -> bool:
-        return not self.trouble and not any(scope.trouble for scope in self.scopes)
+        """A warning is for a person to weigh; what failed is not."""
+        failed = any(one.outcome == "failed" for one in self.findings)
+        return not (self.trouble or failed or any(scope.trouble for scope in self.scopes))

@@ -48,7 +48,7 @@ class Agent(Protocol):
         """Return all the scope has now, or raise ``AgentError``.
 
         Never a part: a listing that fails half-way is a failed listing.  No retry, sleep, time-out or log in here; the
-        runner calls again.  Reading only.
+        runner calls again.  Reading only.  Giving the identical object again says that nothing of it changed.
         """
         ...
 
@@ -73,7 +73,10 @@ class Measures(Protocol):
 @runtime_checkable
 class Covers(Protocol):
     def gaps(self, scope: Scope) -> Sequence[Gap]:
-        """Return what the ``collect`` of this scope that has just succeeded could not see, and why."""
+        """Return what the ``collect`` of this scope that has just succeeded could not see, and why.
+
+        The same gap has the same text each time (no figures that run): a new text is logged as a new gap.
+        """
         ...
 
 

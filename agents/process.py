@@ -7,6 +7,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -29,7 +30,7 @@ from schemas import subjects
 from schemas.commands import Control, ControlAnswer, Verb
 from schemas.config import SourceConfig
 from schemas.events import Heartbeat, Observed, parse_inventory
-from schemas.resources import SourceRef
+from schemas.resources import Kind, Resource, SourceRef
 
 HEARTBEAT = timedelta(seconds=10)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
@@ -59,9 +60,10 @@ async def run(source: Source, bus: Connection, clock: Clock, *, user: str, versi
     process = f"{source.ref}@{socket.gethostname()}:{os.getpid()}"
     publisher = Publisher(bus)
     voice = Voice(source.ref, process, publisher.publish, clock)
-    deps = Deps(source.ref, clock=clock, known=await known(bus, source.ref, user=user))
+    incarnations, last = await known(bus, source.ref, user=user, remembers=source.provider.remembers)
+    deps = Deps(source.ref, clock=clock, known=incarnations, last=last)
     async with _connected(source, deps) as agent, asyncio.TaskGroup() as group:
-        runner = Runner(source.ref, agent, voice, clock, source.cadence)
+        runner = Runner(source.ref, agent, voice, clock, source.cadence, known=incarnations.keys())
         beat = partial(heartbeat, source, runner, process, version=version, started_at=clock.now())
         group.create_task(_beats(source.ref, beat, publisher, clock))
         group.create_task(_obey(source.ref, bus, runner))
@@ -86,15 +88,23 @@ async def _connected(source: Source, deps: Deps) -> AsyncIterator[Agent]:
         raise
 
 
-async def known(bus: Connection, ref: SourceRef, *, user: str) -> dict[str, str]:
-    """Return resource key -> incarnation, as the bus last held them: so that identity survives a restart."""
-    found: dict[str, str] = {}
+async def known(
+    bus: Connection, ref: SourceRef, *, user: str, remembers: AbstractSet[Kind] = frozenset()
+) -> tuple[dict[str, str], dict[str, Resource]]:
+    """Return resource key -> incarnation, and those of the kinds in ``remembers`` whole, as the bus last held them.
+
+    So identity, and what is read now and then only, survive a restart.  What was removed is in neither.
+    """
+    incarnations: dict[str, str] = {}
+    last: dict[str, Resource] = {}
     async for message in streams.latest(bus, subjects.inventory_of(ref.provider, ref.name), name=user):
         with suppress(ValidationError):  # what cannot be read says nothing here; the daemon refuses it
             event = parse_inventory(message.data)
             if isinstance(event, Observed):
-                found[event.resource.key] = event.resource.incarnation
-    return found
+                incarnations[event.resource.key] = event.resource.incarnation
+                if event.resource.kind in remembers:
+                    last[event.resource.key] = event.resource
+    return incarnations, last
 
 
 def heartbeat(source: Source, runner: Runner, process: str, *, version: str, started_at: datetime) -> Heartbeat:

@@ -5,6 +5,8 @@ the two the ``scan_failed`` messages speak.  Nothing here knows a provider, and 
 """
 
 import asyncio
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -13,14 +15,14 @@ from typing import NoReturn
 import structlog
 
 from agents.contract import Agent, Hint, Scope
-from agents.errors import AgentError, Throttled, Unauthorized, Unreachable
+from agents.errors import AgentError, Throttled, Unauthorized
+from agents.reading import Reader, Reading
 from agents.voice import Voice
 from daemon.runtime.clock import Clock
-from schemas.events import ScopeState, Trouble, new_id
-from schemas.resources import Key, Resource, SourceRef, hash_of
+from schemas.events import Gap, ScopeState, Trouble, new_id
+from schemas.resources import Key, SourceRef
 
 SLOWEST = timedelta(minutes=15)
-_AT_A_STRETCH = 200
 _AGAIN = 1.0
 """Seconds to the next try of a reading that failed while somebody said that there is news."""
 _PATIENT = frozenset({Trouble.THROTTLED, Trouble.UNAUTHORIZED})
@@ -67,6 +69,10 @@ class Plan:
     """A hint or a request came after the last reading began."""
     again: bool = False
     """What was published is to be said again with the next reading."""
+    gaps: tuple[Gap, ...] = ()
+    """Of the last reading that did not fail."""
+    unseen: set[str] = field(default_factory=set)
+    """Keys the bus holds that a gap hides since: when they are reported as removed, that is to be said."""
 
     def state(self) -> ScopeState:
         return ScopeState(
@@ -83,11 +89,17 @@ class Runner:
     clock: Clock
     cadence: Cadence = field(default_factory=Cadence)
     random: Random = field(default_factory=Random)
+    known: AbstractSet[str] = frozenset()
+    """Keys that the bus held of this source when this began."""
     paused: bool = False
     plans: dict[str, Plan] = field(default_factory=dict)
     _removed: set[str] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _latest: datetime | None = None
+    _reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = Reader(self.source, self.agent, self.voice.fit)
 
     async def run(self) -> NoReturn:
         while True:
@@ -132,8 +144,9 @@ class Runner:
         plan.asked = False
         try:
             await self._say_removed(plan, observed_at)
-            found = await self._read(plan)
-            await self._say(plan, found, scan=scan, observed_at=observed_at, began=began)
+            reading = await self._reader.read(plan.scope, plan.cadence.deadline)
+            await self._say(plan, reading, scan=scan, observed_at=observed_at, began=began)
+            self._note_gaps(plan, reading.gaps)
         except AgentError as failure:
             error = failure
         except Exception as failure:
@@ -149,45 +162,27 @@ class Runner:
             self._schedule(plan, error)
             await self._say_failed(plan, error, scan=scan, observed_at=observed_at, began=began)
 
-    async def _read(self, plan: Plan) -> list[tuple[Resource, str]]:
-        """Return all the scope has, each with its content hash."""
-        deadline = plan.cadence.deadline
-        try:
-            async with asyncio.timeout(deadline.total_seconds()):
-                resources = await self.agent.collect(plan.scope)
-        except TimeoutError as error:
-            raise Unreachable(f"it gave no answer in {deadline.total_seconds():g} s: is it hung?") from error
-        found = []
-        for number, resource in enumerate(map(self.voice.fit, resources), start=1):
-            found.append((resource, hash_of(resource)))
-            if number % _AT_A_STRETCH == 0:
-                await asyncio.sleep(0)  # a large scope must not keep the other tasks waiting
-        if len({resource.key for resource, _ in found}) != len(found):
-            raise ValueError(f"{plan.scope.name}: two resources have one key")
-        if stray := next((r for r, _ in found if r.scope != plan.scope.name or r.ref != self.source), None):
-            raise ValueError(f"{stray.key} of scope {stray.scope} came from {self.source}:{plan.scope.name}")
-        return found
-
     async def _say_removed(self, plan: Plan, at: datetime) -> None:
         """Pass on what the provider reported as removed, if it was published."""
         reported = {key for key in self._removed if Key.parse(key).kind in plan.scope.kinds}
         self._removed -= reported
-        for key in sorted(reported & plan.published.keys()):
+        for key in sorted(reported & (plan.published.keys() | plan.unseen)):
             await self.voice.removed(key, observed_at=at)
-            del plan.published[key]
+            plan.published.pop(key, None)
+            plan.unseen.discard(key)
 
-    async def _say(
-        self, plan: Plan, found: list[tuple[Resource, str]], *, scan: str, observed_at: datetime, began: float
-    ) -> None:
+    async def _say(self, plan: Plan, reading: Reading, *, scan: str, observed_at: datetime, began: float) -> None:
+        hides = any(gap.hides for gap in reading.gaps)
+        plan.unseen = (plan.unseen | plan.published.keys()) - reading.found.keys() if hides else set()
         if plan.again:
             plan.published, plan.again = {}, False
-        news = [(resource, hashed) for resource, hashed in found if plan.published.get(resource.key) != hashed]
+        news = [one for key, one in reading.found.items() if plan.published.get(key) != one[1]]
         plan.cost, plan.last_scan_at = self._now() - began, observed_at
         await self.voice.observed(news, observed_at=observed_at)
-        plan.published = {resource.key: hashed for resource, hashed in found}
+        plan.published = reading.manifest
         await self.voice.closed(
             plan.scope.name, plan.published, scan=scan, observed_at=observed_at, duration=plan.cost,
-            interval=plan.cadence.interval,
+            interval=plan.cadence.interval, gaps=reading.gaps,
         )  # fmt: skip
 
     async def _say_failed(
@@ -201,6 +196,15 @@ class Runner:
             plan.scope.name, trouble, detail, scan=scan, observed_at=observed_at, duration=self._now() - began,
             interval=plan.cadence.interval, failures=plan.failures, next_at=plan.next_scan_at,
         )  # fmt: skip
+
+    def _note_gaps(self, plan: Plan, gaps: Sequence[Gap]) -> None:
+        """Log what begins to be hidden, and what is not any more; which keys it is may change."""
+        before, now = ({gap.model_copy(update={"keys": ()}): gap for gap in some} for some in (plan.gaps, gaps))
+        for gap in [gap for same, gap in now.items() if same not in before]:
+            log.warning("gap_found", source=str(self.source), scope=plan.scope.name, **_told(gap))
+        for gap in [gap for same, gap in before.items() if same not in now]:
+            log.info("gap_over", source=str(self.source), scope=plan.scope.name, **_told(gap))
+        plan.gaps = tuple(gaps)
 
     def _succeeded(self, plan: Plan) -> None:
         if plan.failures:
@@ -232,7 +236,8 @@ class Runner:
             if name not in self.plans:
                 interval = scope.interval or self.cadence.interval
                 cadence = Cadence(interval, self.cadence.deadline, self.cadence.slowest, self.cadence.jitter)
-                self.plans[name] = Plan(scope, cadence)
+                unseen = {key for key in self.known if Key.parse(key).kind in scope.kinds}
+                self.plans[name] = Plan(scope, cadence, unseen=unseen)
 
     async def _sleep_until(self, plan: Plan | None) -> None:
         when = None if plan is None or self.paused else plan.due_at
@@ -245,6 +250,12 @@ class Runner:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _told(gap: Gap) -> dict[str, object]:
+    """What a log line says of it."""
+    told = gap.model_dump(mode="json", exclude={"keys"}, exclude_defaults=True)
+    return told | ({"keys": len(gap.keys)} if gap.keys else {})
 
 
 log = structlog.get_logger(__name__)

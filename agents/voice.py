@@ -12,6 +12,7 @@ from daemon.runtime.clock import Clock
 from schemas import subjects
 from schemas.events import (
     Envelope,
+    Gap,
     MetricsBatch,
     Observed,
     Removed,
@@ -86,9 +87,9 @@ class Voice:
 
     async def closed(
         self, scope: str, manifest: dict[str, str], *, scan: str, observed_at: datetime, duration: float,
-        interval: timedelta,
+        interval: timedelta, gaps: Sequence[Gap] = (),
     ) -> None:  # fmt: skip
-        """Publish the manifest of a complete scan in parts, then its close."""
+        """Publish the manifest of a complete scan in parts, then its close with what it could not see."""
         said = {"agent": self.agent, "provider": self.source.provider, "source": self.source.name, "scope": scope,
                 "scan": scan}  # fmt: skip
         subject = subjects.scan(self.source.provider, self.source.name, scope)
@@ -101,7 +102,7 @@ class Voice:
             )
         closed = ScanClosed(
             id=f"{scan}.closed", time=self.clock.now(), parts=len(parts), count=len(manifest), observed_at=observed_at,
-            duration_seconds=max(0.0, duration), interval_seconds=interval.total_seconds(), **said,
+            duration_seconds=max(0.0, duration), interval_seconds=interval.total_seconds(), gaps=tuple(gaps), **said,
         )  # fmt: skip
         await self._publish(subject, closed, ttl=SCAN_TTL)
 

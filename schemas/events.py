@@ -101,6 +101,11 @@ class Gap(Message):
     privilege: str = ""
     path: str = Field(default="", description="where the privilege is missing")
 
+    @property
+    def hides(self) -> bool:
+        """Whether anything may be missing from the listing because of it."""
+        return bool(self.kinds or self.keys)
+
 
 class ScanClosed(ScanMessage):
     type: Literal["scan_closed"] = "scan_closed"

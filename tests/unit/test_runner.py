@@ -12,7 +12,7 @@ from agents.contract import Hint, Scope
 from agents.errors import Malformed, Throttled, Unauthorized, Unreachable
 from agents.runner import Cadence, Runner
 from agents.voice import Voice
-from schemas.events import Observed, Removed, ScanClosed, ScanFailed, ScanPart, Trouble, parse_inventory
+from schemas.events import Gap, Observed, Removed, ScanClosed, ScanFailed, ScanPart, Trouble, parse_inventory
 from schemas.resources import Kind, SourceRef
 from tests.support.events import NAS, key, resource
 
@@ -298,6 +298,108 @@ async def test_jitter_only_slows_and_only_a_little(clock):
     pauses = [later - sooner for sooner, later in zip(agent.asked_at, agent.asked_at[1:], strict=False)]
     assert all(60 <= pause <= 66 for pause in pauses)
     assert len({round(pause, 1) for pause in pauses}) > 1
+
+
+# --- gaps ------------------------------------------------------------------------------------------------------------
+
+DENIED = Gap(
+    trouble=Trouble.UNAUTHORIZED, detail="VM.Audit is missing on /vms", kinds=(Kind.CONTAINER,), privilege="VM.Audit",
+    path="/vms",
+)  # fmt: skip
+AWAY = Gap(trouble=Trouble.UNREACHABLE, detail="pve2 does not answer: its details are old")
+
+
+class CoveringAgent(ScriptedAgent):
+    """A step is (resources, gaps)."""
+
+    def __init__(self, *script, **more) -> None:
+        super().__init__(*script, **more)
+        self.asked_gaps = 0
+
+    async def collect(self, scope):
+        found, self.found_gaps = await super().collect(scope)
+        return found
+
+    def gaps(self, scope):
+        self.asked_gaps += 1
+        if isinstance(self.found_gaps, Exception):
+            raise self.found_gaps
+        return [gap for gap in self.found_gaps if scope.name == "containers"]
+
+
+async def test_what_a_reading_could_not_see_is_said_with_its_close(clock):
+    agent = CoveringAgent(([resource("web")], [DENIED, AWAY]), ([resource("web")], []))
+
+    bus = await after_seconds(61, agent, clock)
+
+    assert [closed.gaps for closed in bus.of(ScanClosed)] == [(DENIED, AWAY), ()]
+
+
+async def test_an_agent_that_sees_everything_has_no_gaps(clock):
+    bus = await after_seconds(1, ScriptedAgent([resource("web")]), clock)
+
+    assert bus.of(ScanClosed)[0].gaps == ()
+
+
+async def test_of_a_reading_that_failed_no_gaps_are_asked(clock):
+    agent = CoveringAgent(DOWN)
+
+    bus = await after_seconds(61, agent, clock)
+
+    assert (agent.asked_gaps, bus.story()) == (0, ["failed unreachable"] * 2)
+
+
+async def test_a_defect_in_telling_the_gaps_fails_the_scan(clock):
+    agent = CoveringAgent(([resource("web")], ZeroDivisionError()), ([resource("web")], []))
+
+    bus = await after_seconds(61, agent, clock)
+
+    assert bus.story() == ["failed defect", "observed web", "closed 1"]
+
+
+async def test_each_gap_is_logged_when_it_begins_and_when_it_is_over_whatever_its_keys(clock):
+    some = DENIED.model_copy(update={"keys": (key("a"),)})
+    more = DENIED.model_copy(update={"keys": (key("a"), key("b"))})
+    agent = CoveringAgent(([], [some]), ([], [more, AWAY]), DOWN, ([], [AWAY]), ([], []))
+
+    with capture_logs() as logs:
+        await after_seconds(600, agent, clock)
+
+    assert [(line["event"], line.get("privilege"), line.get("keys")) for line in logs] == [
+        ("gap_found", "VM.Audit", 1), ("gap_found", None, None), ("source_lost", None, None),
+        ("gap_over", "VM.Audit", 2), ("source_recovered", None, None), ("gap_over", None, None),
+    ]  # fmt: skip
+    assert (logs[1]["detail"], logs[1]["scope"], logs[1]["source"]) == (AWAY.detail, "containers", "docker/nas")
+
+
+async def test_what_a_gap_hides_is_still_said_when_it_is_reported_as_removed(clock):
+    agent = CoveringAgent(([resource("web"), resource("db")], []), ([resource("db")], [DENIED]))
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(130)
+        runner.forget()
+        await asyncio.sleep(1)
+        for _ in range(2):
+            runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"), (Kind.CONTAINER, "ghost"))))
+            await asyncio.sleep(1)
+
+    assert bus.story()[-5:] == ["observed db", "closed 1", "removed web", "closed 1", "closed 1"]
+
+
+async def test_what_the_bus_held_before_this_began_is_said_to_be_removed(clock):
+    agent = CoveringAgent(([resource("db")], [DENIED]), ([resource("db")], []))
+    bus = Bus()
+    runner = Runner(
+        NAS, agent, Voice(NAS, "test", bus.publish, clock), clock, known={key("web"), key("data", kind=Kind.VOLUME)}
+    )
+    runner._refresh_plans()
+    (plan,) = runner.plans.values()
+    await runner.scan(plan)
+    runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"), (Kind.VOLUME, "data"))))
+    await runner.scan(plan)
+    runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"),)))
+    await runner.scan(plan)
+
+    assert bus.story() == ["observed db", "closed 1", "removed web", "closed 1", "closed 1"]
 
 
 # --- hints, requests, pauses -----------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 from agents import voice as voices
 from agents.voice import RESOURCE_BYTES, SCAN_TTL, Voice
 from schemas import subjects
-from schemas.events import MetricsBatch, Sample, ScanPart, Trouble, parse_inventory
-from schemas.resources import Relation, hash_of
+from schemas.events import Gap, MetricsBatch, Sample, ScanPart, Trouble, parse_inventory
+from schemas.resources import Kind, Relation, hash_of
 from tests.support.events import NAS, NOON, key, resource
 
 
@@ -39,9 +39,9 @@ def voice(said, clock):
     return Voice(NAS, "test@here:1", said, clock)
 
 
-async def closed(voice, manifest):
+async def closed(voice, manifest, **more):
     await voice.closed(
-        "containers", manifest, scan="s1", observed_at=NOON, duration=1.0, interval=timedelta(seconds=60)
+        "containers", manifest, scan="s1", observed_at=NOON, duration=1.0, interval=timedelta(seconds=60), **more
     )
 
 
@@ -83,6 +83,16 @@ async def test_an_empty_manifest_has_no_part(voice, said):
     await closed(voice, {})
 
     assert [(event.parts, event.count) for event in said.events] == [(0, 0)]
+
+
+async def test_the_close_says_what_could_not_be_seen(voice, said):
+    gap = Gap(
+        trouble=Trouble.UNREACHABLE, detail="pve2: no answer", kinds=(Kind.DISK,), parent=key("pve2", kind=Kind.NODE)
+    )
+
+    await closed(voice, {key("web"): "0" * 16}, gaps=[gap])
+
+    assert [getattr(event, "gaps", None) for event in said.events] == [None, (gap,)]
 
 
 async def test_a_part_stays_small_however_long_the_keys(voice, said):

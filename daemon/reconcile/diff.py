@@ -18,7 +18,10 @@ from schemas.resources import Health, Kind, Presence, Status
 
 PRESENCE = "presence"
 """The path of being there at all: to be ignored, or contradicted."""
-BACKUP = "native.newest_backup_at"
+HEALTH = "health"
+NEWEST_BACKUP = "newest_backup_at"
+BACKUP = f"native.{NEWEST_BACKUP}"
+"""When the newest backup was made: null where there is none, not there at all where it is not known."""
 IDENTIFIED = frozenset({Kind.VM, Kind.CONTAINER, Kind.POD, Kind.NODE, Kind.HOST, Kind.CLUSTER, Kind.DATABASE})
 """Kinds whose incarnation is one of its kind in the world; a volume's may be a date."""
 _UNSETTLED = frozenset({Status.PENDING, Status.UNKNOWN})
@@ -46,6 +49,18 @@ def diff(
 def is_unsettled(actual: Actual) -> bool:
     """Whether its status says nothing yet: on its way to another, or not known."""
     return actual.fields.get(STATUS) in _UNSETTLED
+
+
+def unsettled(expected: Expectation | None, actual: Actual) -> Iterator[str]:
+    """Yield the paths of which nothing can be said now, although the rest can be judged."""
+    if is_unsettled(actual):
+        yield STATUS
+    if expected is None:
+        return
+    if HEALTH in expected.fields and _is_unknown(HEALTH, actual):
+        yield HEALTH
+    if expected.max_backup_age_seconds is not None and not _is_backup_known(actual):
+        yield BACKUP
 
 
 def value_at(fields: Mapping[str, JsonValue], path: str) -> JsonValue:
@@ -133,7 +148,16 @@ def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, Jso
 
 
 def _is_unknown(path: str, actual: Actual) -> bool:
-    return path == "health" and actual.fields.get("health") == Health.UNKNOWN
+    return path == HEALTH and actual.fields.get(HEALTH) == Health.UNKNOWN
+
+
+def _is_backup_known(actual: Actual) -> bool:
+    """Whether it is known when the newest backup was made, or that there is none (null); else nobody could look."""
+    native = actual.fields.get("native")
+    if not isinstance(native, dict) or NEWEST_BACKUP not in native:
+        return False
+    newest = native[NEWEST_BACKUP]
+    return newest is None or _moment(newest) is not None
 
 
 def _difference(expected: Expectation, path: str, want: JsonValue, have: JsonValue) -> Difference:
@@ -153,8 +177,8 @@ def _circumstances(expected: Expectation, actual: Actual, now: datetime) -> Iter
         yield _of(expected, DeviationType.ORPHANED, PARENT, actual.parent, "gone")
     if expected.max_backup_age_seconds is not None:
         newest = value_at(actual.fields, BACKUP)
-        age = _age(newest, now)
-        if age is not None and age > timedelta(seconds=expected.max_backup_age_seconds):
+        at, most = _moment(newest), timedelta(seconds=expected.max_backup_age_seconds)
+        if _is_backup_known(actual) and (at is None or now - at > most):
             yield _of(expected, DeviationType.STALE_BACKUP, BACKUP, expected.max_backup_age_seconds, newest)
 
 
@@ -165,13 +189,13 @@ def _of(expected: Expectation, kind: DeviationType, path: str, want: JsonValue, 
     )  # fmt: skip
 
 
-def _age(told: JsonValue, now: datetime) -> timedelta | None:
-    """How old a moment is; None where there is none, or it says no zone."""
+def _moment(told: JsonValue) -> datetime | None:
+    """Return the moment; None where there is none, or it says no zone."""
     try:
         at = datetime.fromisoformat(told) if isinstance(told, str) else None
     except ValueError:
         return None
-    return None if at is None or at.tzinfo is None else now - at
+    return None if at is None or at.tzinfo is None else at
 
 
 def _ruled(found: Difference, rules: Sequence[SeverityRule]) -> Difference:

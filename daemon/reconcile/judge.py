@@ -9,7 +9,7 @@ from pydantic import JsonValue
 from daemon.reconcile import resolve, standing
 from daemon.reconcile.actual import Actual
 from daemon.reconcile.declared import Policy
-from daemon.reconcile.diff import diff, is_unsettled
+from daemon.reconcile.diff import diff, unsettled
 from daemon.reconcile.settle import Circumstances, Evidence, Settled, settle
 from daemon.reconcile.severity import severity
 from daemon.reconcile.sight import Sight
@@ -117,7 +117,8 @@ def _around(sight: Sight, cases: dict[str, _Case], now: datetime) -> Circumstanc
             if parent in cases and cases[parent].actual.part.kind in CARRIERS:
                 dependants.setdefault(parent, []).append(key)
     return Circumstances(
-        recent=sight.recent, unsettled={key for key, case in cases.items() if is_unsettled(case.actual)},
+        recent=sight.recent,
+        unsettled={(key, path) for key, case in cases.items() for path in unsettled(case.expected, case.actual)},
         quiet=quiet, parents=sight.parents, dependants=dependants, by_operator=by_operator, looked_at=cases.keys(),
         gone={key for key, case in cases.items() if case.actual.presence is Presence.GONE},
     )  # fmt: skip

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from pydantic import JsonValue
 
 from daemon.reconcile import roots
-from daemon.reconcile.actual import STATUS
 from schemas.deviations import Deviation, DeviationType, Difference, Transition
 from schemas.events import new_id
 from schemas.expectations import Expectation
@@ -51,15 +50,15 @@ class Settled:
 class Circumstances:
     """What settling has to know of the keys besides what was found.
 
-    ``recent``: resolved within ``FLAP``.  ``unsettled``: keys whose status says nothing now.  ``quiet``: key -> why its
-    deviations are not told.  ``parents``: key -> parent.  ``dependants``: key of a cause -> what depends on it and
-    cannot be judged.  ``by_operator``: keys of which an operator said that nothing, or being off, is right.
-    ``looked_at``: of these keys there is news, others depend on what they depended on.
+    ``recent``: resolved within ``FLAP``.  ``unsettled``: (key, path) of which nothing can be said now.
+    ``quiet``: key -> why its deviations are not told.  ``parents``: key -> parent.  ``dependants``: key of a cause ->
+    what depends on it and cannot be judged.  ``by_operator``: keys of which an operator said that nothing, or being
+    off, is right.  ``looked_at``: of these keys there is news, others depend on what they depended on.
     ``changed``: other things are expected of them than before.  ``gone``: they are not there.
     """
 
     recent: Sequence[Deviation] = ()
-    unsettled: AbstractSet[str] = frozenset()
+    unsettled: AbstractSet[tuple[str, str]] = frozenset()
     quiet: Mapping[str, str] = field(default_factory=dict)
     parents: Mapping[str, str] = field(default_factory=dict)
     dependants: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -119,7 +118,7 @@ def _steps(  # noqa: PLR0917 - what `settle` was given
     steps: list[_Step] = []
     for deviation in still_open:
         difference = now_found.pop(deviation.identity, None) if deviation.key in judged else None
-        between = deviation.path == STATUS and deviation.key in around.unsettled
+        between = (deviation.key, deviation.path) in around.unsettled
         if difference is not None:
             steps.append(_seen_again(deviation, difference, evidence.get(deviation.key, {}), now))
         elif deviation.key not in judged or between:

@@ -19,8 +19,10 @@ _COLUMNS = (
 _SELECT = f"SELECT r.key, r.presence, epoch_us(r.observed_at), r.last_scan, {_COLUMNS} FROM known_ AS r"
 _PARENT = 7
 """The place of the parent in a row."""
-CARRIERS = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER})
+CARRIERS = frozenset({Kind.NODE, Kind.HOST})
 """When one of these is down, nothing is known of what it carries (the view ``down_parents_``)."""
+_CARRYING = CARRIERS | {Kind.VM, Kind.CONTAINER, Kind.TEMPLATE, Kind.STORAGE}
+"""What may carry others that are unknown: these, where they sit on one that is down."""
 BLIND = "('failed', 'denied', 'late')"
 
 
@@ -71,7 +73,7 @@ def fetch(con: Connection, keys: Iterable[str]) -> list[Seen]:
 
 def _down(con: Connection, parents: Iterable[str]) -> set[str]:
     """Return those of ``parents`` that are down and carry others, so that nothing is known of these."""
-    carriers = rows.texts(key for key in parents if key.split("/", 3)[2] in CARRIERS)
+    carriers = rows.texts(key for key in parents if key.split("/", 3)[2] in _CARRYING)
     if carriers == "[]":
         return set()
     found = con.execute(f"SELECT key FROM down_parents_ WHERE key IN {rows.IN_TEXTS}", [carriers]).fetchall()

@@ -2,6 +2,7 @@
 
 in proxmox/lab                      whose story it is from here on; docker/nas at the beginning
 web is status=stopped image=b       how a thing is; the next scan says it
+web is native.lock=backup           ... `none` is null, `unknown` is not there at all
 scan containers: web db             a complete reading: what changed is said, then the manifest
 scan containers:                    ... of an empty scope
 observe web status=stopped          said at once, without a scan
@@ -54,8 +55,10 @@ from tests.conftest import FakeClock
 from tests.support import events
 from tests.support.store import STREAM_MADE
 
-_KINDS = {"containers": "container", "volumes": "volume", "nodes": "node", "vms": "vm", "stacks": "stack"}
+_KINDS = {"containers": "container", "volumes": "volume", "nodes": "node", "vms": "vm", "stacks": "stack",
+          "cluster": "cluster", "storages": "storage", "snapshots": "snapshot"}  # fmt: skip
 _OWN = {"status", "health", "incarnation", "parent", "name"}
+_NATIVE = "native."
 
 
 class Teller:
@@ -286,9 +289,13 @@ class Teller:
         thing = self._thing(name)
         thing["scope"] = scope
         own = {field: thing[field] for field in _OWN & thing.keys()}
-        spec = {field: value for field, value in thing.items() if field not in _OWN | {"scope"}}
+        native = {
+            field.removeprefix(_NATIVE): None if value == "none" else value
+            for field, value in thing.items() if field.startswith(_NATIVE) and value != "unknown"
+        }  # fmt: skip
+        spec = {n: value for n, value in thing.items() if n not in _OWN | {"scope"} and not n.startswith(_NATIVE)}
         kind = Kind(_KINDS.get(scope, "container"))
-        return events.resource(name, self.source, scope=scope, kind=kind, spec=spec, **own)
+        return events.resource(name, self.source, scope=scope, kind=kind, spec=spec, native=native, **own)
 
     def _forget(self, scope: str) -> None:
         """The runner remembers only what the last scan of a scope had."""

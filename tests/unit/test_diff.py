@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from daemon.reconcile import adopt
 from daemon.reconcile.actual import Actual
-from daemon.reconcile.diff import diff
+from daemon.reconcile.diff import diff, unsettled
 from schemas.deviations import DeviationType
 from schemas.expectations import Expectation, ExpectedField, ExpectedPresence, Owner
 from schemas.manifests import SeverityRule
@@ -202,7 +202,19 @@ def test_a_backup_that_is_too_old_is_stale_and_one_that_is_not_known_is_not():
         ("stale_backup", "native.newest_backup_at", 3600.0, "2026-11-20T10:59:59+00:00")
     ]
     assert backed_up("2026-11-20T11:00:01Z") == []
-    assert [backed_up(at) for at in (None, "yesterday", "2026-11-20T01:00:00", 5)] == [[], [], [], []]
+    assert backed_up(None) == [("stale_backup", "native.newest_backup_at", 3600.0, None)]
+    assert [backed_up(at) for at in ("yesterday", "2026-11-20T01:00:00", 5)] == [[], [], []]
+    assert found(want, actual(native={})) == []
+
+
+def test_what_cannot_be_said_now_is_named():
+    want = expected(status="running", health="ok").model_copy(update={"max_backup_age_seconds": 3600.0})
+    have = actual(status="pending", health="unknown", native={})
+
+    assert list(unsettled(want, have)) == ["status", "health", "native.newest_backup_at"]
+    assert list(unsettled(None, have)) == list(unsettled(expected(name="web"), have)) == ["status"]
+    assert list(unsettled(want, actual(native={"newest_backup_at": "yesterday"}))) == ["native.newest_backup_at"]
+    assert list(unsettled(want, actual(native={"newest_backup_at": None}))) == []
 
 
 def test_an_orphan_and_a_duplicate_are_told_where_something_is_expected():

@@ -72,7 +72,7 @@ def test_what_could_not_be_judged_keeps_what_it_has():
 def test_a_status_in_between_neither_resolves_nor_confirms():
     stopped, image = opened(difference(kind=DeviationType.STOPPED, path="status"), difference())
 
-    outcome = settled([], [stopped, image], unsettled={WEB})
+    outcome = settled([], [stopped, image], unsettled={(WEB, "status")})
 
     assert told(outcome) == [(Transition.RESOLVED, DeviationType.CHANGED, "spec.image")]
 

@@ -1,0 +1,1 @@
+"""GET below /nodes that is not of one guest."""

@@ -170,3 +170,30 @@ def test_a_login_of_a_file_is_what_stands_there(tmp_path):
     (tmp_path / "creds").write_text('{"user": "u", "password": "p"}')
 
     assert bus.login_from_creds(tmp_path / "creds") == Login(user="u", password="p")
+
+
+async def test_after_a_flush_the_server_has_all_that_was_asked_before(server):
+    said = bytearray()
+
+    async def relay(reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", int(server.url.rsplit(":", 1)[1]))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pumped(reader, there[1], said))
+            group.create_task(pumped(there[0], writer))
+
+    listener = await asyncio.start_server(relay, "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    async with bus.connect(url, name="test", login=server.logins["viewer"]) as client:
+        said.clear()
+        await client.subscribe("homelab.inv.>")
+        await client.flush()
+        assert [line.split()[0] for line in said.splitlines()] == [b"SUB", b"PING"]
+    listener.close()
+
+
+async def pumped(reader, writer, record=None):
+    while data := await reader.read(65536):
+        if record is not None:
+            record += data
+        writer.write(data)
+    writer.close()

@@ -17,7 +17,7 @@ from schemas.base import Message
 
 def number(value: object) -> float | None:
     """Return the number that ``value`` is or says; None where it is none."""
-    if type(value) is int:
+    if value is None or type(value) is int:
         return value
     if not isinstance(value, float | str | bool):
         return None
@@ -29,12 +29,16 @@ def number(value: object) -> float | None:
 
 
 def whole(value: object) -> int | None:
+    if value is None:
+        return None
     found = number(value)
     return None if found is None else int(found)
 
 
 def flag(value: object) -> bool | None:
     """Return what 0 and 1, or the words for them, say; None where nothing is said."""
+    if value is None:
+        return None
     if isinstance(value, str) and (word := value.strip().lower()) in _WORDS:
         return _WORDS[word]
     found = number(value)
@@ -221,7 +225,9 @@ class GuestConfig(RootModel[dict[str, JsonValue]]):
 
     def text(self, option: str) -> str:
         """Return an option as text; empty where it is not set."""
-        value = self.root.get(option)
+        value = self.root.get(option, "")
+        if isinstance(value, str):
+            return value
         return "" if value is None or isinstance(value, dict | list) else str(value)
 
     def flag(self, option: str, *, default: bool = False) -> bool:

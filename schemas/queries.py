@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, Field, JsonValue
 from schemas.answers import MAX_PAGE, PAGE, Answer, Page, QuestionClass
 from schemas.base import Message
 from schemas.deviations import Deviation, DeviationType, Severity
+from schemas.events import Trouble
 from schemas.expected_queries import (
     DeviationActAnswer,
     DeviationActQuery,
@@ -45,9 +46,22 @@ from schemas.selectors import Selector
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 
+class GapRow(Message):
+    """What the last complete scan of a scope could not see."""
+
+    trouble: Trouble
+    detail: str
+    kinds: tuple[Kind, ...] = Field(default=(), description="what it hides; with no keys either, only details lack")
+    parent: str | None = Field(default=None, description="it hides only what is in this")
+    keys: tuple[str, ...] = Field(default=(), description="the first of those that it hides and names")
+    key_count: int = 0
+    privilege: str = Field(default="", description="the right that is missing, at `path`")
+    path: str = ""
+
+
 class ScopeRow(Message):
     scope: str
-    status: str = Field(description="ok, failed, denied, held, late or new")
+    status: str = Field(description="ok, partial (a gap hides something), failed, denied, held, late or new")
     resources: int
     observed_at: AwareDatetime | None = None
     last_attempt_at: AwareDatetime | None = None
@@ -58,6 +72,8 @@ class ScopeRow(Message):
     detail: str = ""
     held_scans: int = 0
     held_missing: int = 0
+    hidden: int = Field(default=0, description="known resources that gaps hide")
+    gaps: tuple[GapRow, ...] = ()
 
 
 class SourceRow(Message):

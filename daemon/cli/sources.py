@@ -10,7 +10,7 @@ from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOpti
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.progress import waiting
 from daemon.cli.tables import Column, Sheet
-from schemas.queries import RefreshQuery, ReleaseQuery, SourceRow, SourcesAnswer, SourcesQuery
+from schemas.queries import GapRow, RefreshQuery, ReleaseQuery, SourceRow, SourcesAnswer, SourcesQuery
 
 _COLUMNS = (
     Column("SOURCE", keep=True),
@@ -24,11 +24,14 @@ _SCOPES = (
     Column("SCOPE", keep=True),
     Column("STATUS", coloured=True),
     Column("RESOURCES", right=True),
+    Column("HIDDEN", right=True),
     Column("READ"),
     Column("TOOK", right=True),
     Column("EVERY", right=True),
     Column("FAILURES", right=True),
 )
+_NAMED = 3
+"""So many of the resources that a gap hides are named."""
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A name, or PROVIDER/NAME.")]
 app = typer.Typer(help="What is watched, and how fresh it is.", no_args_is_help=False)
 
@@ -181,6 +184,7 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
             scope.scope,
             scope.status,
             scope.resources,
+            scope.hidden or "",
             words.utc(scope.observed_at) if utc else words.ago(scope.observed_at, answer.as_of),
             "" if scope.duration_seconds is None else f"{scope.duration_seconds:.2f} s",
             "" if scope.interval_seconds is None else words.span(scope.interval_seconds),
@@ -189,7 +193,12 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
         for scope in row.scopes
     )
     parts.append(tables.table(_SCOPES, rows))
-    parts += [Text(words.plain(f"{scope.scope}: {scope.detail}")) for scope in row.scopes if scope.detail]
+    parts += [
+        Text(words.plain(f"{scope.scope}: {scope.detail}"))
+        for scope in row.scopes
+        if scope.detail and scope.status != "partial"
+    ]
+    parts += [Text(words.plain(f"{scope.scope}: {_gap(gap)}")) for scope in row.scopes for gap in scope.gaps]
     held = [scope for scope in row.scopes if scope.status == "held"]
     parts += [
         f"{scope.scope}: {words.count(scope.held_missing, 'resource')} missing at once; held for "
@@ -197,3 +206,14 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
         for scope in held
     ]
     return parts
+
+
+def _gap(gap: GapRow) -> str:
+    """What a gap hides, why, and the right that is missing."""
+    named = [" ".join(key.split("/", 3)[2:]) for key in gap.keys[:_NAMED]]
+    hidden = ", ".join([*gap.kinds, *named])
+    more = f" and {gap.key_count - len(named)} more" if gap.key_count > len(named) else ""
+    what = f"hidden: {hidden}{more}" if hidden else "not all is read"
+    where = f" in {gap.parent}" if gap.parent else ""
+    right = f" ({gap.privilege} on {gap.path or '/'})" if gap.privilege else ""
+    return f"{what}{where}: {gap.detail}{right}"

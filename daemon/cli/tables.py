@@ -21,7 +21,7 @@ _PIPE_WIDTH = 100_000
 STYLES = {
     **dict.fromkeys(("running", "ok", "present", "live", "resolved", "new", "found", "returned"), "green"),
     **dict.fromkeys(("stopped", "paused", "pending", "low", "suspect", "late", "held", "catching_up"), "yellow"),
-    "warning": "yellow",
+    **dict.fromkeys(("warning", "partial"), "yellow"),
     **dict.fromkeys(("failed", "failing", "high", "critical", "missing", "denied", "lost", "removed", "gone"), "red"),
     **dict.fromkeys(("degraded", "medium", "changed", "replaced", "opened"), "dark_orange"),
     **dict.fromkeys(("unknown", "ineligible"), "magenta"),

@@ -5,11 +5,12 @@ before a scan that follows them is judged.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from daemon.ingest import absence, fold, messages
+from daemon.ingest import absence, coverage, fold, messages
+from daemon.ingest.absence import Verdict
 from daemon.ingest.messages import Message, Unreadable
 from daemon.store import cursors, inventory, outbox, quarantine, scans
 from daemon.store.cursors import Cursor
@@ -158,7 +159,9 @@ class _Batch:
 
     def _judge(self, scope: ScopeRow, row: ScanRow, event: ScanClosed, manifest: dict[str, str]) -> None:
         known = inventory.known(self.con, event.provider, event.source, event.scope)
-        verdict = absence.judge(known, manifest, held_scans=scope.held_scans, released=scope.released)
+        verdict = absence.judge(
+            known, manifest, held_scans=scope.held_scans, released=scope.released, gaps=event.gaps
+        )  # fmt: skip
         cause = f"scan {event.scan}"
         for keys, presence, op in (
             (verdict.suspect, "suspect", "suspect"),
@@ -171,26 +174,36 @@ class _Batch:
                 kept = self.rows[key]
                 kept.presence, kept.changed_at = presence, event.observed_at
                 kept.reported = kept.reported and presence == "gone"
+        self._hide(verdict.moved, scope)
         self._announce_gone({key for key in verdict.gone if not known[key].reported}, event)
         if verdict.disagreeing:
             self.applied.republish.add(event.ref)
-        row.missing, row.gone = verdict.missing, len(verdict.gone)
+        row.missing, row.gone, row.detail = verdict.missing, len(verdict.gone), coverage.detail(event.gaps)
         if verdict.held:
             row.outcome = "held"
             row.detail = f"{verdict.missing} of {len(known)} would be missing at once"
-        self._settle(scope, row, event, held=verdict.held, missing=verdict.missing)
+        self._settle(scope, row, event, verdict)
 
-    def _settle(self, scope: ScopeRow, row: ScanRow, event: ScanClosed, *, held: bool, missing: int) -> None:
-        status = "held" if held else "ok"
-        if scope.status != status:
+    def _hide(self, moved: Mapping[str, str], scope: ScopeRow) -> None:
+        """Let gaps hide keys, or no longer: presence moves, and nothing is written to the log of any of them."""
+        inventory.set_hidden(self.con, moved, seen_at=scope.observed_at)
+        self.applied.keys |= moved.keys()
+        self.rows |= inventory.fetch(self.con, moved.keys() & self.rows.keys())
+
+    def _settle(self, scope: ScopeRow, row: ScanRow, event: ScanClosed, verdict: Verdict) -> None:
+        hidden_kinds = coverage.hidden_kinds(event.gaps)
+        status = "held" if verdict.held else "partial" if hidden_kinds else "ok"
+        if scope.status != status or scope.hidden_kinds != hidden_kinds:
             self.applied.sources.add(str(event.ref))
+        scope.gaps, scope.hidden, scope.hidden_kinds = coverage.shown(event.gaps), len(verdict.hidden), hidden_kinds
         scope.status, scope.detail = status, row.detail
         scope.last_scan, scope.last_attempt_at = event.scan, event.observed_at
         scope.duration_seconds, scope.interval_seconds, scope.next_at = (
             event.duration_seconds, event.interval_seconds, None,
         )  # fmt: skip
         scope.failures, scope.trouble = 0, None
-        scope.held_scans, scope.held_missing = (scope.held_scans + 1, missing) if held else (0, 0)
+        held = verdict.held
+        scope.held_scans, scope.held_missing = (scope.held_scans + 1, verdict.missing) if held else (0, 0)
         if not held:
             scope.observed_at, scope.resources, scope.released = event.observed_at, event.count, False
         self.moved[scope.provider, scope.source, scope.scope] = scope

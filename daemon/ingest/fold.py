@@ -38,7 +38,8 @@ def observed(row: Row | None, event: Observed, *, scanned_at: datetime | None) -
     if row.presence != PRESENT:
         return Folded(new, entry(new, "returned", event, changed=changed))
     if not changed:
-        return Folded() if row.hash == new.hash else Folded(replace(new, changed_at=row.changed_at))
+        is_known = row.hash == new.hash and not row.hidden
+        return Folded() if is_known else Folded(replace(new, changed_at=row.changed_at))
     return Folded(new, entry(new, "changed", event, changed=changed))
 
 
@@ -52,11 +53,11 @@ def removed(row: Row | None, event: Removed, *, scanned_at: datetime | None) -> 
     if _is_late(row, event.observed_at, None if event.reason is RemovalReason.ABSENT else scanned_at):
         return Folded(late=event.reason is RemovalReason.REPORTED)
     if event.reason is RemovalReason.ABSENT:
-        new = replace(row, presence=GONE, changed_at=event.observed_at)
+        new = replace(row, presence=GONE, hidden="", changed_at=event.observed_at)
         return Folded(new, entry(new, "gone", event, changed=["presence"]))
     if row.reported:
         return Folded()
-    new = replace(row, presence=SUSPECT, reported=True, changed_at=event.observed_at)
+    new = replace(row, presence=SUSPECT, reported=True, hidden="", changed_at=event.observed_at)
     return Folded(new, entry(new, "removed", event, changed=["presence"]))
 
 
@@ -97,7 +98,7 @@ def _row(event: Observed, *, first_seen_at: datetime) -> Row:
         key=resource.key, provider=resource.provider, source=resource.source, kind=str(resource.kind),
         native_id=resource.native_id, name=resource.name, native_kind=resource.native_kind, scope=resource.scope,
         status=str(resource.status), native_status=resource.native_status, health=str(resource.health),
-        presence=PRESENT, reported=False, parent=resource.parent,
+        presence=PRESENT, reported=False, hidden="", parent=resource.parent,
         relations=[{"type": edge.type, "key": edge.key} for edge in resource.relations], labels=resource.labels,
         addresses=list(resource.addresses), cpu_cores=size.cpu_cores, memory_bytes=size.memory_bytes,
         disk_bytes=size.disk_bytes, gpus=size.gpus, created_at=resource.created_at, incarnation=resource.incarnation,

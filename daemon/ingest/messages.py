@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from schemas import events, subjects
-from schemas.events import InventoryEvent, Observed, Removed, ScanMessage, ScanPart
-from schemas.resources import BadKey
+from schemas.events import InventoryEvent, Observed, Removed, ScanClosed, ScanMessage, ScanPart
+from schemas.resources import BadKey, Key
 
 AHEAD = timedelta(minutes=10)
 """How far an agent's clock may be ahead of ours: what is dated later would make all that follows look late."""
@@ -55,6 +55,15 @@ def _agrees(event: InventoryEvent, subject: str) -> None:
                 prefix = f"{event.provider}/{event.source}/"
                 if stray := next((key for key in event.manifest if not key.startswith(prefix)), None):
                     raise Unreadable(f"the manifest of {event.ref} lists {stray!r}")
+            if isinstance(event, ScanClosed):
+                _are_keys(event)
+
+
+def _are_keys(event: ScanClosed) -> None:
+    """Raise unless the keys that gaps name are keys of the source."""
+    for key in (key for gap in event.gaps for key in gap.keys):
+        if Key.parse(key)[:2] != (event.provider, event.source):
+            raise Unreadable(f"a gap of {event.ref} hides {key!r}")
 
 
 def _faults(error: ValidationError) -> str:

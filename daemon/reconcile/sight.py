@@ -17,7 +17,7 @@ from daemon.store.views import resources
 from schemas.deviations import Deviation
 from schemas.expectations import Expectation
 from schemas.operator import OperatorState
-from schemas.resources import Presence
+from schemas.resources import Key, Presence
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ def _unmanaged_members(con: Connection) -> set[str]:
 def _actuals(
     con: Connection, keys: AbstractSet[str], pools: Mapping[str, AbstractSet[str]], near: Neighbours
 ) -> dict[str, Actual]:
-    """What is known of ``keys``.  What was never seen is missing only where its whole source can be read."""
+    """What is known of ``keys``.  What was never seen is missing only where its source is read, and no gap hides it."""
     made = {
         one.key: Actual(
             one.key, Presence(one.presence), one.fields, one.observed_at, one.scan,
@@ -130,7 +130,8 @@ def _actuals(
     if unseen := keys - made.keys():
         whole = actuals.whole_sources(con)
         for key in unseen:
-            presence = Presence.GONE if source_of(key) in whole else Presence.UNKNOWN
+            hidden = whole.get(source_of(key))
+            presence = Presence.UNKNOWN if hidden is None or Key.parse(key).kind in hidden else Presence.GONE
             made[key] = Actual(key, presence, pools=frozenset(pools.get(key, ())))
     return made
 

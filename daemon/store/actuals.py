@@ -93,7 +93,7 @@ def _seen(row: Sequence[Any], *, unknown: bool) -> Seen:
     return Seen(key, "unknown" if hidden else presence, instant(observed_at), scan, fields)
 
 
-_IDENTITY = "key, parent, provider, kind, incarnation, presence"
+_IDENTITY = "key, parent, provider, kind, incarnation, if(hidden = '', presence, hidden)"
 _FEW = 30
 """So many values are compared one by one, which DuckDB does while it scans; more are joined."""
 
@@ -174,12 +174,16 @@ def last_seqs(con: Connection, keys: Iterable[str]) -> dict[str, int]:
     return dict(found)
 
 
-def whole_sources(con: Connection) -> set[str]:
-    """Return the sources that are read completely: what they do not have is not there."""
+def whole_sources(con: Connection) -> dict[str, frozenset[str]]:
+    """Return the sources that are read completely, each with the kinds of which a gap may hide something.
+
+    What they do not have of other kinds is not there.
+    """
     found = con.execute(
-        "SELECT provider || '/' || source FROM scopes_ GROUP BY ALL HAVING bool_and(status = 'ok')"
+        "SELECT provider || '/' || source, flatten(list(hidden_kinds)) FROM scopes_ GROUP BY ALL"
+        " HAVING bool_and(status IN ('ok', 'partial'))"
     ).fetchall()
-    return {source for (source,) in found}
+    return {source: frozenset(hidden) for source, hidden in found}
 
 
 def blind_sources(con: Connection) -> set[str]:

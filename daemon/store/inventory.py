@@ -1,6 +1,6 @@
 """The present, one row per key, and the log of how it came about.  All writing is set-wise."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -32,6 +32,8 @@ class Row:
     health: str
     presence: str
     reported: bool
+    hidden: str
+    """`unknown` or `ineligible`: a gap hides that it is missing from the last scan; else empty."""
     parent: str | None
     relations: list[dict[str, str]]
     labels: dict[str, str]
@@ -177,16 +179,36 @@ class Known:
     hash: str
     presence: str
     reported: bool
+    hidden: str = ""
+    parent: str | None = None
 
 
 def known(con: Connection, provider: str, source: str, scope: str) -> dict[str, Known]:
     """Return what a scope has in the store, tombstones left out."""
     found = con.execute(
-        "SELECT key, hash, presence, reported FROM inventory_"
+        "SELECT key, hash, presence, reported, hidden, parent FROM inventory_"
         " WHERE provider = ? AND source = ? AND scope = ? AND presence <> 'gone'",
         [provider, source, scope],
     ).fetchall()
     return {key: Known(*rest) for key, *rest in found}
+
+
+_HIDING = {"key": "VARCHAR", "hidden": "VARCHAR", "seen_at": "TIMESTAMPTZ"}
+
+
+def set_hidden(con: Connection, moved: Mapping[str, str], *, seen_at: datetime | None) -> None:
+    """Say of keys what hides them now, or that nothing does; ``seen_at`` is when they were last listed, if they were.
+
+    No log entries: like an outage, what a gap hides is told once, of its source.
+    """
+    if moved:
+        told = [{"key": key, "hidden": hidden, "seen_at": seen_at} for key, hidden in moved.items()]
+        con.execute(
+            "UPDATE inventory_ SET hidden = m.r.hidden, observed_at = CASE WHEN presence = 'present' AND hidden = ''"
+            " THEN greatest(observed_at, m.r.seen_at) ELSE observed_at END"
+            f" FROM {rows.parsed(_HIDING)} AS m WHERE inventory_.key = m.r.key",
+            [rows.array(told)],
+        )
 
 
 def set_presence(con: Connection, keys: Iterable[str], presence: str, *, op: str, at: datetime, cause: str) -> None:

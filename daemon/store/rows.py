@@ -27,7 +27,7 @@ def array(rows: Sequence[Any]) -> str:
 SPLIT = "from_json(?::JSON, '[\"JSON\"]')"
 
 
-def _parsed(columns: dict[str, str]) -> str:
+def parsed(columns: dict[str, str]) -> str:
     """A subquery with the rows of one parameter as structs ``r``."""
     return f"(SELECT from_json(l, '{structure(columns)}') AS r FROM (SELECT unnest({SPLIT}) AS l))"
 
@@ -44,7 +44,7 @@ def insert(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str], 
         con.execute(
             f"INSERT INTO {table} ({names})"
             f" SELECT {', '.join(f'r.{quoted(name)}' for name in columns)}"
-            f" FROM {_parsed(columns)}",
+            f" FROM {parsed(columns)}",
             [array(rows)],
         )
 
@@ -56,7 +56,7 @@ def merge(
     if rows:
         con.execute(
             f"MERGE INTO {table} AS t"
-            f" USING {_parsed(columns)} AS s"
+            f" USING {parsed(columns)} AS s"
             f" ON {' AND '.join(f't.{name} = s.r.{name}' for name in on)}"
             f" WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.r.{name}' for name in columns if name not in on)}"
             f" WHEN NOT MATCHED THEN INSERT ({', '.join(columns)})"

@@ -1,6 +1,6 @@
 """How each scope and source is, each scan's outcome, and manifests that came in parts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,12 @@ class ScopeRow:
     held_scans: int = 0
     held_missing: int = 0
     released: bool = False
+    gaps: str = "[]"
+    """What the last complete scan could not see: JSON of ``GapRow``s."""
+    hidden: int = 0
+    """How many known resources that hides."""
+    hidden_kinds: list[str] = field(default_factory=list)
+    """The kinds of which something may be missing from its listing."""
 
 
 @dataclass(slots=True)
@@ -62,6 +68,8 @@ _TYPES = {
     "held_scans": "BIGINT",
     "held_missing": "BIGINT",
     "released": "BOOLEAN",
+    "hidden": "BIGINT",
+    "hidden_kinds": "VARCHAR[]",
     "missing": "BIGINT",
     "gone": "BIGINT",
 }
@@ -103,7 +111,9 @@ def take_parts(con: Connection, scan: str) -> dict[int, dict[str, str]]:
     return {part: orjson.loads(manifest) for part, manifest in found}
 
 
-_LATE = "status IN ('ok', 'held') AND last_attempt_at + to_seconds(? * interval_seconds + 1) < ?::TIMESTAMPTZ"
+_LATE = (
+    "status IN ('ok', 'held', 'partial') AND last_attempt_at + to_seconds(? * interval_seconds + 1) < ?::TIMESTAMPTZ"
+)
 LATE_INTERVALS = 3
 _DEAD = "paused AND heartbeat_at < ?::TIMESTAMPTZ"
 _LIFE = timedelta(minutes=1)

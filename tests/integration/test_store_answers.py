@@ -391,6 +391,30 @@ async def test_sources_tell_each_scope(lab):
     assert answer.sources[0].complete is False
 
 
+async def test_sources_tell_what_a_gap_hides_and_which_right_is_missing(lab):
+    vms = [key(str(number), LAB, Kind.VM) for number in range(100, 130)]
+    denied = events.gap("VM.Audit is missing", keys=vms, privilege="VM.Audit", path="/vms")
+    away = events.gap("pve2 does not answer", trouble="unreachable", parent="proxmox/lab/node/pve2")
+
+    before = await lab.reading.sources(q.SourcesQuery(source="proxmox/lab"))
+    await lab.say(*events.scan([], after(60), source=LAB, scope="vms", gaps=[denied, away]))
+    answer = await lab.reading.sources(q.SourcesQuery(source="proxmox/lab"))
+
+    assert [scope.gaps for scope in before.items[0].scopes] == [(), ()]
+    (source,) = answer.items
+    assert (source.status, source.detail) == ("degraded", "vms: VM.Audit is missing")
+    assert (answer.sources[0].complete, answer.sources[0].detail) == (False, "vms: VM.Audit is missing")
+    scope = next(scope for scope in source.scopes if scope.scope == "vms")
+    assert (scope.status, scope.hidden, scope.failures) == ("partial", 1, 0)
+    first, second = scope.gaps
+    assert (first.trouble, first.kinds, first.keys, first.key_count) == ("unauthorized", (), tuple(vms[:20]), 30)
+    assert (first.privilege, first.path, first.parent) == ("VM.Audit", "/vms", None)
+    assert (second.detail, second.kinds, second.parent) == ("pve2 does not answer", (), "proxmox/lab/node/pve2")
+    overview = await lab.reading.overview(q.OverviewQuery())
+    assert "Not everything could be read: proxmox/lab." in overview.summary
+    assert next(count for count in overview.counts if count.kind == "vm").unknown == 1
+
+
 async def test_a_source_that_nobody_knows_is_not_found(lab):
     for asked in (
         partial(lab.reading.sources, q.SourcesQuery(source="nowhere")),

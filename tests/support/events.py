@@ -7,6 +7,7 @@ from itertools import count
 from daemon.ingest.messages import Message
 from schemas import subjects
 from schemas.events import (
+    Gap,
     InventoryEvent,
     Observed,
     RemovalReason,
@@ -54,7 +55,7 @@ def manifest(found: Iterable[Resource]) -> dict[str, str]:
 
 def scan(
     found: Iterable[Resource | str], at: datetime = NOON, *, source: SourceRef = NAS, scope: str = "containers",
-    parts: int = 1, interval: float = INTERVAL,
+    parts: int = 1, interval: float = INTERVAL, gaps: Iterable[Gap] = (),
 ) -> list[InventoryEvent]:  # fmt: skip
     """A complete scan: its manifest in ``parts`` and its close; without the observations."""
     entries = list(manifest(resource(one) if isinstance(one, str) else one for one in found).items())
@@ -68,9 +69,14 @@ def scan(
         observed_at=at,
         duration_seconds=0.1,
         interval_seconds=interval,
+        gaps=tuple(gaps),
         **said,
     )
     return [*(ScanPart(time=at, part=number, manifest=part, **said) for number, part in enumerate(cut)), closed]
+
+
+def gap(detail: str = "no right", /, **given: object) -> Gap:
+    return Gap.model_validate({"trouble": Trouble.UNAUTHORIZED, "detail": detail, **given})
 
 
 def failed(

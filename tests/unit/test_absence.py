@@ -6,18 +6,20 @@ from hypothesis import strategies as st
 
 from daemon.ingest.absence import HELD_SCANS, Verdict, judge
 from daemon.store.inventory import Known
+from schemas.events import Trouble
+from tests.support.events import gap, key
 
 
-def known(*names, presence="present", reported=False):
-    return {name: Known(f"hash {name}", presence, reported) for name in names}
+def known(*names, presence="present", reported=False, hidden="", parent=None):
+    return {name: Known(f"hash {name}", presence, reported, hidden, parent) for name in names}
 
 
 def listed(*names):
     return {name: f"hash {name}" for name in names}
 
 
-def verdict(had, has, *, held_scans=0, released=False) -> Verdict:
-    return judge(had, has, held_scans=held_scans, released=released)
+def verdict(had, has, *, held_scans=0, released=False, gaps=()) -> Verdict:
+    return judge(had, has, held_scans=held_scans, released=released, gaps=gaps)
 
 
 def many(count):
@@ -109,20 +111,149 @@ def test_what_the_store_has_not_or_has_otherwise_disagrees():
     assert found.disagreeing == {"b", "new"}
 
 
-names = st.sets(st.sampled_from(many(12)))
+# --- gaps ------------------------------------------------------------------------------------------------------------
 
 
-@given(present=names, suspect=names, reported=names, has=names, held=st.integers(0, 3), released=st.booleans())
+def vm(number, **given):
+    return known(f"proxmox/lab/vm/{number}", **given)
+
+
+def disk(name, node, **given):
+    return known(f"proxmox/lab/disk/{name}", parent=f"proxmox/lab/node/{node}", **given)
+
+
+AWAY = {"trouble": Trouble.UNREACHABLE}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "presence"),
+    [(Trouble.UNAUTHORIZED, "ineligible")] + [(other, "unknown") for other in Trouble if other != "unauthorized"],
+)
+def test_what_a_gap_hides_is_not_missed(trouble, presence):
+    had = vm(100) | vm(101)
+
+    found = verdict(had, vm(100), gaps=[gap(kinds=("vm",), trouble=trouble)])
+
+    assert (found.suspect, found.gone, found.missing, found.held) == (set(), set(), 0, False)
+    assert found.hidden == found.moved == {"proxmox/lab/vm/101": presence}
+
+
+def test_a_gap_hides_only_what_it_says():
+    had = vm(100) | disk("sda", "pve1") | disk("sdb", "pve2") | disk("sdc", "pve2")
+    hides = {
+        "a kind": gap(kinds=("disk",)),
+        "a kind in a parent": gap(kinds=("disk", "vm"), parent="proxmox/lab/node/pve2"),
+        "keys": gap(keys=("proxmox/lab/vm/100", "proxmox/lab/disk/sda")),
+        "a key in another parent": gap(keys=("proxmox/lab/disk/sda",), parent="proxmox/lab/node/pve2"),
+        "a key or a kind": gap(kinds=("vm",), keys=("proxmox/lab/disk/sda",)),
+        "details": gap(parent="proxmox/lab/node/pve2"),
+        "another kind": gap(kinds=("container",)),
+    }
+    found = {
+        what: sorted(hidden.rpartition("/")[2] for hidden in verdict(had, listed(), released=True, gaps=[one]).hidden)
+        for what, one in hides.items()
+    }
+
+    assert found == {
+        "a kind": ["sda", "sdb", "sdc"], "a kind in a parent": ["sdb", "sdc"], "keys": ["100", "sda"],
+        "a key in another parent": [], "a key or a kind": ["100", "sda"], "details": [], "another kind": [],
+    }  # fmt: skip
+
+
+def test_of_two_gaps_the_first_says_why():
+    had = vm(100)
+
+    found = verdict(had, {}, gaps=[gap(kinds=("vm",), parent="x"), gap(kinds=("vm",), **AWAY), gap(kinds=("vm",))])
+
+    assert found.hidden == {"proxmox/lab/vm/100": "unknown"}
+
+
+def test_what_was_missing_before_a_gap_hid_it_is_not_gone_and_not_forgotten():
+    had = vm(100) | vm(101, presence="suspect")
+
+    hidden = verdict(had, vm(100), gaps=[gap(kinds=("vm",))])
+    over = verdict(vm(100) | vm(101, presence="suspect", hidden="ineligible"), vm(100))
+
+    assert (hidden.gone, hidden.moved) == (set(), {"proxmox/lab/vm/101": "ineligible"})
+    assert (over.gone, over.moved) == ({"proxmox/lab/vm/101"}, {"proxmox/lab/vm/101": ""})
+
+
+def test_what_was_hidden_and_is_missing_after_the_gap_is_suspect_first():
+    found = verdict(vm(100) | vm(101, hidden="unknown"), vm(100))
+
+    assert (found.suspect, found.gone, found.moved) == ({"proxmox/lab/vm/101"}, set(), {"proxmox/lab/vm/101": ""})
+
+
+def test_what_is_listed_is_hidden_by_nothing():
+    found = verdict(vm(100, hidden="unknown") | vm(101), listed(*vm(100), *vm(101)), gaps=[gap(kinds=("vm",))])
+
+    assert (found.hidden, found.moved) == ({}, {"proxmox/lab/vm/100": ""})
+
+
+def test_what_is_hidden_as_before_does_not_move():
+    had = vm(100) | vm(101, hidden="ineligible") | vm(102, hidden="unknown")
+
+    found = verdict(had, vm(100), gaps=[gap(kinds=("vm",))])
+
+    assert found.moved == {"proxmox/lab/vm/102": "ineligible"}
+    assert len(found.hidden) == 2
+
+
+def test_what_was_reported_as_removed_is_gone_whatever_hides_it():
+    found = verdict(vm(100) | vm(101, presence="suspect", reported=True), vm(100), gaps=[gap(kinds=("vm",))])
+
+    assert (found.gone, found.hidden) == ({"proxmox/lab/vm/101"}, {})
+
+
+def test_what_is_hidden_does_not_count_towards_the_brake_on_either_side():
+    had = {name: row for number in range(40) for name, row in vm(number).items()}
+    disks = {name: row for number in range(40) for name, row in disk(f"sd{number}", "pve1").items()}
+
+    assert verdict(had | disks, had, gaps=[gap(kinds=("disk",))]).missing == 0
+    few = dict(list(had.items())[4:])
+    assert not verdict(had, few).held
+    assert not verdict(had | disks, few, gaps=[gap(kinds=("disk",))]).held
+    fewer = dict(list(had.items())[5:])
+    assert not verdict(had | disks, fewer | disks).held
+    assert verdict(had | disks, fewer, gaps=[gap(kinds=("disk",))]).held
+
+
+def test_all_hidden_is_an_empty_manifest_that_is_not_held():
+    found = verdict(vm(100) | vm(101), {}, gaps=[gap(kinds=("vm",))])
+
+    assert (found.held, len(found.hidden)) == (False, 2)
+
+
+def test_while_held_what_a_gap_hid_before_does_not_look_present():
+    had = {name: row for number in range(20) for name, row in vm(number, hidden="unknown").items()} | vm(99)
+    back = vm(0)
+
+    found = verdict(had, vm(99) | back)
+
+    assert (found.held, found.suspect, found.moved) == (True, set(), dict.fromkeys(back, ""))
+
+
+names = st.sets(st.sampled_from([key(name) for name in many(12)]))
+
+
+@given(
+    present=names, suspect=names, reported=names, hidden=names, has=names, hides=names, held=st.integers(0, 3),
+    released=st.booleans(),
+)  # fmt: skip
 def test_whatever_happens_nothing_listed_is_missing_and_each_moves_one_way(
-    *, present, suspect, reported, has, held, released
+    *, present, suspect, reported, hidden, has, hides, held, released
 ):
     had = known(*present) | known(*suspect, presence="suspect") | known(*reported, presence="suspect", reported=True)
+    had |= known(*hidden & present, hidden="unknown") | known(*hidden - present, presence="suspect", hidden="unknown")
 
-    found = verdict(had, listed(*has), held_scans=held, released=released)
+    found = verdict(had, listed(*has), held_scans=held, released=released, gaps=[gap(keys=tuple(sorted(hides)))])
+
+    assert found.hidden.keys() == {one for one in (had.keys() & hides) - has if not had[one].reported}
+    assert not (found.suspect | found.gone) & found.hidden.keys()
 
     assert not (found.suspect | found.gone) & has
     assert found.returned <= has
     assert not found.suspect & found.gone
     assert found.gone <= {name for name, row in had.items() if row.presence == "suspect"}
-    assert found.missing == len(had.keys() - has)
+    assert found.missing == len(had.keys() - has - found.hidden.keys())
     assert not (released and found.held)

@@ -13,7 +13,7 @@ from daemon.store.cursors import Cursor
 from schemas import subjects
 from schemas.events import RemovalReason, ScanClosed, ScanPart, Trouble
 from schemas.resources import Kind, SourceRef
-from tests.support.events import NAS, NOON, after, failed, key, message, observed, removed, resource, scan
+from tests.support.events import NAS, NOON, after, failed, gap, key, message, observed, removed, resource, scan
 from tests.support.store import STREAM_MADE, fed
 
 OTHER = SourceRef(provider="docker", name="other")
@@ -264,6 +264,231 @@ def test_moved_to_another_scope_is_not_missing_in_the_first(store):
     assert store.presences() == {"db": "present", "web": "present"}
 
 
+# --- gaps ------------------------------------------------------------------------------------------------------------
+
+DENIED = gap("VM.Audit is missing", kinds=("container",), privilege="VM.Audit", path="/vms")
+AWAY = gap("pve2 does not answer", trouble=Trouble.UNREACHABLE, keys=(key("db"),))
+
+
+def hidden(store):
+    return dict(store.rows("SELECT name, hidden FROM inventory_ WHERE hidden <> ''"))
+
+
+@pytest.mark.parametrize(("one", "presence"), [(DENIED, "ineligible"), (AWAY, "unknown")])
+def test_what_a_gap_hides_is_told_once_of_the_source_and_comes_back_by_itself(store, one, presence):
+    known(store, "web", "db", "cache")
+
+    applied = store.say(scan(["web", "cache"], after(60), gaps=[one]))
+    again = store.say(scan(["web", "cache"], after(120), gaps=[one]))
+
+    assert store.presences() == {"cache": "present", "db": presence, "web": "present"}
+    assert (applied.keys, applied.sources) == ({key("db")}, {"docker/nas"})
+    assert (again.keys, again.sources, again.letters, again.log_entries) == (set(), set(), 0, 0)
+    back = store.say(scan(["web", "db", "cache"], after(180)))
+    assert store.presences()["db"] == "present"
+    assert (back.keys, back.sources) == ({key("db")}, {"docker/nas"})
+    assert store.log()[3:] == ["source_appeared nas", "source_lost nas", "source_recovered nas"]
+    assert store.rows("SELECT changed_at, observed_at FROM inventory_ WHERE name = 'db'") == [(NOON, NOON)]
+
+
+def test_the_row_of_the_source_names_the_gap_and_it_is_not_complete(store):
+    known(store, "web", "db")
+
+    store.say(scan(["web"], after(60), gaps=[AWAY, DENIED, gap("old details")]))
+
+    assert store.rows("SELECT status, detail FROM sources") == [
+        ("degraded", "containers: pve2 does not answer; VM.Audit is missing")
+    ]
+    assert store.rows("SELECT cause FROM state_log WHERE op = 'source_lost'") == [
+        ("scans: containers: pve2 does not answer; VM.Audit is missing",)
+    ]
+    assert store.rows("SELECT outcome, missing, detail FROM scans ORDER BY observed_at DESC LIMIT 1") == [
+        ("complete", 0, "pve2 does not answer; VM.Audit is missing")
+    ]
+    assert store.rows("SELECT status, hidden, hidden_kinds FROM scopes_") == [("partial", 1, ["container"])]
+
+
+def test_a_gap_in_details_alone_takes_nothing_from_the_scope(store):
+    known(store, "web")
+
+    applied = store.say(scan(["web"], after(60), gaps=[gap("pve2 does not answer", parent="docker/nas/node/pve2")]))
+
+    assert store.rows("SELECT status, detail FROM sources") == [("ok", "")]
+    assert (applied.sources, applied.keys) == (set(), set())
+    assert "pve2" in store.rows("SELECT gaps FROM scopes_")[0][0]
+
+
+def test_a_scope_that_failed_says_more_of_the_source_than_one_with_a_gap(store):
+    known(store, "web")
+
+    store.say(failed(after(60), scope="volumes"), scan(["web"], after(120), gaps=[DENIED]))
+
+    assert store.rows("SELECT status, detail FROM sources") == [("degraded", "volumes: no engine")]
+
+
+def test_a_source_that_has_a_gap_from_the_beginning_is_lost_and_recovers(store):
+    store.say(observed("web"), scan(["web"], gaps=[DENIED]))
+    store.say(scan(["web"], after(60), gaps=[AWAY, DENIED]))
+    store.say(failed(after(120)))
+    store.say(scan(["web"], after(180), gaps=[DENIED]))
+
+    store.say(scan(["web"], after(240)))
+
+    assert store.log() == ["appeared web", "source_lost nas", "source_recovered nas"]
+
+
+def test_what_is_hidden_was_observed_when_it_was_last_listed(store):
+    known(store, "web", "db")
+    store.say(scan(["web", "db"], after(60)))
+
+    store.say(scan(["web"], after(120), gaps=[DENIED]))
+    store.say(scan(["web"], after(180), gaps=[AWAY]))
+
+    assert store.rows("SELECT name, observed_at FROM resources ORDER BY name") == [
+        ("db", after(60)), ("web", after(180)),
+    ]  # fmt: skip
+    assert store.rows("SELECT observed_at FROM known_ ORDER BY key") == [(after(60),), (after(180),)]
+
+
+def test_missed_once_and_hidden_then_is_gone_only_when_it_is_missed_again(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60)))
+
+    for second in (120, 180, 240):
+        store.say(scan(["web"], after(second), gaps=[DENIED]))
+        assert store.presences()["db"] == "ineligible"
+    store.say(scan(["web"], after(300)))
+
+    assert store.presences()["db"] == "gone"
+    assert [line for line in store.log() if "db" in line] == ["appeared db", "suspect db", "gone db"]
+
+
+def test_missed_once_and_hidden_then_returns_like_anything_that_was_missed(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60)))
+    store.say(scan(["web"], after(120), gaps=[DENIED]))
+
+    store.say(scan(["web", "db"], after(180)))
+
+    assert store.presences()["db"] == "present"
+    assert [line for line in store.log() if "db" in line] == ["appeared db", "suspect db", "returned db"]
+
+
+def test_hidden_and_missing_when_the_gap_is_over_is_missed_for_the_first_time(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60), gaps=[DENIED]))
+
+    store.say(scan(["web"], after(120)))
+    assert store.presences()["db"] == "suspect"
+    store.say(scan(["web"], after(180)))
+
+    assert store.presences()["db"] == "gone"
+
+
+def test_reported_as_removed_is_gone_although_a_gap_would_hide_it(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60), gaps=[DENIED]))
+
+    store.say(removed("db", after(120)), scan(["web"], after(120), gaps=[DENIED]))
+
+    assert store.presences()["db"] == "gone"
+    assert (hidden(store), store.rows("SELECT hidden FROM scopes_")) == ({}, [(0,)])
+    assert store.log()[-2:] == ["removed db", "gone db"]
+
+
+def test_gone_stays_gone_whatever_a_gap_hides(store):
+    known(store, "web", "db")
+    store.say(removed("db", after(60)), scan(["web"], after(60)))
+
+    applied = store.say(scan(["web"], after(120), gaps=[DENIED, AWAY]))
+
+    assert (store.presences()["db"], applied.keys) == ("gone", set())
+
+
+def test_what_is_observed_is_present_although_it_was_hidden_in_the_same_batch(store):
+    known(store, "web", "db", "cache")
+    said = [
+        observed("cache", after(30)), observed("db", after(30)), *scan(["web"], after(60), gaps=[DENIED]),
+        observed("db", after(90)), removed("cache", after(90)),
+    ]  # fmt: skip
+
+    store.say(said)
+
+    assert store.presences() == {"cache": "suspect", "db": "present", "web": "present"}
+    assert hidden(store) == {}
+    assert store.rows("SELECT status, hidden FROM scopes_") == [("partial", 2)]
+
+
+def test_an_observation_older_than_the_scan_that_lacks_it_does_not_show_it(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60), gaps=[DENIED]))
+
+    assert store.say(observed("db", after(30))).counts["late"] == 1
+    assert store.presences()["db"] == "ineligible"
+
+
+def test_a_scan_with_a_gap_that_is_heard_again_moves_nothing(store):
+    known(store, "web", "db")
+    with_gap, without = scan(["web"], after(60), gaps=[DENIED]), scan(["web", "db"], after(120))
+    store.say(with_gap)
+    before = store.rows("FROM state_log"), store.rows("FROM inventory_ ORDER BY key"), store.rows("FROM scopes_")
+
+    store.say(with_gap)
+    assert before == (
+        store.rows("FROM state_log"), store.rows("FROM inventory_ ORDER BY key"), store.rows("FROM scopes_"),
+    )  # fmt: skip
+    store.say(without)
+    store.say(with_gap)
+    assert store.presences()["db"] == "present"
+
+
+def test_what_is_said_again_whole_does_not_show_what_is_hidden(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60), gaps=[DENIED]))
+
+    applied = store.say(observed("web", after(120)), scan(["web"], after(120), gaps=[DENIED]))
+
+    assert (store.presences()["db"], applied.republish) == ("ineligible", set())
+
+
+def test_a_store_that_is_made_anew_hears_of_it_by_the_next_scan(store):
+    store.say(observed("web"), observed("db"), scan(["web"], after(60), gaps=[DENIED]))
+
+    assert store.presences() == {"db": "ineligible", "web": "present"}
+
+
+def test_an_outage_hides_what_a_gap_hides_and_gives_it_back_hidden(store):
+    known(store, "web", "db")
+    store.say(scan(["web"], after(60), gaps=[DENIED]))
+
+    store.say(failed(after(120)))
+    assert store.presences() == {"db": "unknown", "web": "unknown"}
+    store.say(scan(["web"], after(180), gaps=[DENIED]))
+
+    assert store.presences() == {"db": "ineligible", "web": "present"}
+
+
+def test_a_scope_with_a_gap_turns_late_like_any_other(store, clock):
+    known(store, "web", at=clock.now())
+    store.say(scan(["web"], clock.now(), gaps=[DENIED]))
+
+    clock.advance(minutes=4)
+
+    assert store.database.transact(lambda con: scans.mark_late(con, now=clock.now())) == [
+        ("docker", "nas", "containers")
+    ]
+
+
+def test_a_gap_and_a_mass_absence_at_once_is_held_and_still_hides(store):
+    names = [f"c{number}" for number in range(10)]
+    known(store, "web", "db", *names)
+
+    store.say(scan(["web"], after(60), gaps=[AWAY]))
+
+    assert store.presences() == {"db": "unknown", "web": "present"} | dict.fromkeys(names, "present")
+    assert store.rows("SELECT status, held_missing, hidden FROM scopes_") == [("held", 10, 1)]
+
+
 # --- rebuilding from the bus -----------------------------------------------------------------------------------------
 
 
@@ -416,6 +641,8 @@ def _of(event, **changes):
         (SCAN, scan([], scope="volumes")[0].model_dump_json().encode(), "under another scope's subject"),
         (SCAN, scan([], source=OTHER)[0].model_dump_json().encode(), "under another scope's subject"),
         (SCAN, _with(scan(["web"])[0], manifest={key("web", OTHER): "0" * 16}), "lists"),
+        (SCAN, scan([], gaps=[gap(keys=(key("web", OTHER),))])[0].model_dump_json().encode(), "hides"),
+        (SCAN, scan([], gaps=[gap(keys=("web",))])[0].model_dump_json().encode(), "'web' is not"),
         (INV, scan([])[0].model_dump_json().encode(), "not a scan subject"),
         ("homelab.inv.docker", observed("web").model_dump_json().encode(), "not an inventory subject"),
     ],

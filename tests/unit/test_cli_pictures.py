@@ -211,6 +211,46 @@ def test_a_source_is_shown_with_its_scopes_and_how_to_release_what_is_held(capsy
     )
 
 
+def test_a_source_with_gaps_says_what_they_hide_why_and_what_to_do(capsys):
+    gaps = (
+        q.GapRow(
+            trouble="unauthorized", detail="the token may not read them", kinds=("container", "vm"),
+            privilege="VM.Audit", path="/vms",
+        ),
+        q.GapRow(
+            trouble="unauthorized", detail="vanished without a trace", keys=("proxmox/lab/vm/100",) * 20,
+            key_count=57, privilege="VM.Audit",
+        ),
+        q.GapRow(
+            trouble="unreachable", detail="pve2 does not answer", kinds=("network",),
+            parent="proxmox/lab/node/pve2", keys=("proxmox/lab/disk/pve2/sda",), key_count=1,
+        ),
+        q.GapRow(trouble="unreachable", detail="the configurations of pve2 are old"),
+    )  # fmt: skip
+    scope = q.ScopeRow(
+        scope="resources", status="partial", resources=40, observed_at=AT, interval_seconds=10, hidden=58,
+        detail="the token may not read them", gaps=gaps,
+    )  # fmt: skip
+    one = q.SourceRow(
+        provider="proxmox", source="lab", status="degraded", detail="resources: the token may not read them",
+        resources=40, agent="box-7", heartbeat_at=LATER, scopes=(scope,),
+    )  # fmt: skip
+    same(
+        printed(capsys, *sources.picture(one, answer(q.SourcesAnswer, total=1, items=(one,))), width=120),
+        """
+        proxmox/lab  degraded
+          resources: the token may not read them
+          40 resources; agent box-7, last heard of now
+        SCOPE      STATUS   RESOURCES  HIDDEN  READ       EVERY
+        resources  partial         40      58  3 min ago   10 s
+        resources: hidden: container, vm: the token may not read them (VM.Audit on /vms)
+        resources: hidden: vm 100, vm 100, vm 100 and 54 more: vanished without a trace (VM.Audit on /)
+        resources: hidden: network, disk pve2/sda in proxmox/lab/node/pve2: pve2 does not answer
+        resources: not all is read: the configurations of pve2 are old
+        """,
+    )
+
+
 def test_one_resource_is_shown_with_all_there_is_about_it(capsys):
     found = answer(
         q.ResourceAnswer,

@@ -79,6 +79,33 @@ def test_what_was_missing_returns(presence):
     assert (folded.entry.op, folded.entry.changed, folded.row.presence) == ("returned", ["presence"], "present")
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "op", "changed_at"),
+    [
+        ({}, {}, None, NOON),
+        ({}, {"status": Status.STOPPED}, "changed", after(60)),
+        ({"presence": "suspect"}, {}, "returned", after(60)),
+    ],
+)
+def test_what_a_gap_hid_and_is_observed_is_present_and_only_its_change_is_told(before, now, op, changed_at):
+    row = replace(seen(), hidden="ineligible", **before)
+
+    folded = fold.observed(row, observed("web", after(60), **now), scanned_at=after(60))
+
+    assert (folded.row.hidden, folded.row.presence) == ("", "present")
+    assert (folded.row.observed_at, folded.row.changed_at) == (after(60), changed_at)
+    assert (folded.entry.op if folded.entry else None) == op
+
+
+@pytest.mark.parametrize(("reason", "presence"), [(RemovalReason.REPORTED, "suspect"), (RemovalReason.ABSENT, "gone")])
+def test_what_a_gap_hides_and_is_said_to_be_removed_is_hidden_no_more(reason, presence):
+    row = replace(seen(), hidden="unknown")
+
+    folded = fold.removed(row, removed("web", after(60), reason), scanned_at=NOON)
+
+    assert (folded.row.presence, folded.row.hidden) == (presence, "")
+
+
 def test_an_observation_older_than_the_stored_one_is_late():
     assert fold.observed(seen(at=after(60)), observed("web", NOON), scanned_at=None) == fold.Folded(late=True)
 

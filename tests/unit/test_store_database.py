@@ -12,6 +12,8 @@ import pytest
 from daemon.store import database as databases
 from daemon.store import migrate
 from daemon.store.database import Database, StoreHeld, StoreUnavailable
+from tests.support.events import after, gap, observed, scan
+from tests.support.store import fed
 
 
 def raw(path):
@@ -40,6 +42,29 @@ def test_a_store_of_an_older_release_opens_in_a_newer_one(tmp_path, clock, monke
         assert database.transact(lambda con: con.execute("SELECT extra FROM cursors_").fetchall()) == []
     finally:
         database.close()
+
+
+def test_a_store_from_before_gaps_goes_on_as_it_was(tmp_path, clock, monkeypatch):
+    clock.advance(hours=5)
+    path = tmp_path / "store.duckdb"
+    older = [one for one in migrate.migrations() if one[0] < 5]
+    with fed(clock) as new, monkeypatch.context() as before:
+        new.say(observed("web"), observed("db"), scan(["web", "db"]), scan(["web"], after(60)))
+        before.setattr(migrate, "migrations", lambda: older)
+        old = Database(path, clock)
+        for table in ("inventory_", "scopes_"):
+            width = len(old.transact(lambda con, table=table: con.execute(f"FROM {table} LIMIT 0").description))
+            rows = [list(row[:width]) for row in new.rows(f"FROM {table}")]
+            into = f"INSERT INTO {table} VALUES ({', '.join('?' * width)})"
+            old.transact(lambda con, into=into, rows=rows: con.executemany(into, rows))
+        old.close()
+
+    with fed(clock, path) as store:
+        assert store.presences() == {"db": "suspect", "web": "present"}
+        assert store.rows("SELECT status FROM sources") == [("ok",)]
+        assert store.rows("SELECT gaps, hidden, hidden_kinds FROM scopes_") == [("[]", 0, [])]
+        store.say(scan(["db"], after(120), gaps=[gap(kinds=("container",))]))
+        assert store.presences() == {"db": "present", "web": "ineligible"}
 
 
 def test_a_store_of_a_newer_release_is_left_alone(tmp_path, clock):

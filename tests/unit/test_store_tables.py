@@ -74,6 +74,7 @@ def test_cursors_are_one_per_stream(store, do):
 
 def test_scopes_come_back_as_they_were_written(store, do):
     row = ScopeRow("docker", "nas", "containers", "ok", 3, "s1", NOON, after(1), 0.5, 60.0, None, 0, None, "", 0, 0)
+    row.gaps, row.hidden, row.hidden_kinds = '[{"detail": "it\'s \\"\\u00fc\\""}]', 2, ["vm"]
     for resources in (3, 4):
         row.resources = resources
         do(lambda con: scans.put_scopes(con, [row]))

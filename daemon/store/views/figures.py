@@ -21,7 +21,8 @@ class Gauges:
 
 def gauges(con: Connection, *, now: datetime) -> Gauges:
     scopes = con.execute(
-        "SELECT provider, source, scope, epoch(?::TIMESTAMPTZ - observed_at), status IN ('ok', 'held') FROM scopes_",
+        "SELECT provider, source, scope, epoch(?::TIMESTAMPTZ - observed_at), status IN ('ok', 'held', 'partial')"
+        " FROM scopes_",
         [now],
     ).fetchall()
     presences = con.execute("SELECT provider, source, presence, count(*) FROM resources GROUP BY ALL").fetchall()

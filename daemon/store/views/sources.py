@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+import orjson
+
 from daemon.store.database import Connection
 from daemon.store.inventory import instant
 from schemas.answers import Provenance
-from schemas.queries import KindCount, ScopeRow, SourceRow
+from schemas.queries import GapRow, KindCount, ScopeRow, SourceRow
 
 _SOURCE = (
     "SELECT provider, source, status, detail, resources, epoch_us(observed_at), epoch_us(next_scan_at),"
@@ -13,7 +15,8 @@ _SOURCE = (
 )
 _SCOPE = (
     "SELECT provider, source, scope, status, resources, epoch_us(observed_at), epoch_us(last_attempt_at),"
-    " duration_seconds, interval_seconds, failures, trouble, detail, held_scans, held_missing FROM scopes_"
+    " duration_seconds, interval_seconds, failures, trouble, detail, held_scans, held_missing, hidden, gaps"
+    " FROM scopes_"
 )
 _WHERE = " WHERE (?::VARCHAR IS NULL OR provider = ?) AND (?::VARCHAR IS NULL OR source = ?)"
 _COMPLETE = frozenset({"ok"})
@@ -37,6 +40,8 @@ def sources(con: Connection, provider: str | None, source: str | None, *, now: d
                 detail=row[11],
                 held_scans=row[12],
                 held_missing=row[13],
+                hidden=row[14],
+                gaps=tuple(GapRow.model_validate(gap) for gap in orjson.loads(row[15])),
             )
         )
     found = con.execute(f"{_SOURCE}{_WHERE} ORDER BY provider, source", parameters).fetchall()

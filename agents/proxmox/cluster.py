@@ -11,7 +11,7 @@ from agents.proxmox.wire_slow import HaGroup, HaResource, HaRule
 from schemas.resources import Health, Kind, Relation, Resource, SourceRef, Status
 
 SCOPE: Final = "cluster"
-NATIVE_ID: Final = "cluster"
+_NATIVE_ID: Final = "cluster"
 _CRM: Final[Mapping[str, Status]] = {
     "started": Status.RUNNING,
     "stopped": Status.STOPPED,
@@ -36,6 +36,10 @@ _HEALTH: Final[Mapping[Status, Health]] = {
 }
 
 
+def key(source: SourceRef) -> str:
+    return source.key(Kind.CLUSTER, _NATIVE_ID)
+
+
 def cluster(
     source: SourceRef, rows: Sequence[ClusterRow], versions: Mapping[str, str], labels: Mapping[str, str]
 ) -> Resource:
@@ -47,7 +51,7 @@ def cluster(
         provider=source.provider,
         source=source.name,
         kind=Kind.CLUSTER,
-        native_id=NATIVE_ID,
+        native_id=_NATIVE_ID,
         name=itself.name if itself else next((row.name for row in nodes), source.name),
         native_kind="cluster" if itself else "standalone",
         scope=SCOPE,
@@ -88,7 +92,7 @@ def ha_resource(source: SourceRef, row: HaResource, crm_state: str | None, guest
         status=status,
         native_status=crm_state or "",
         health=_HEALTH.get(status, Health.UNKNOWN),
-        parent=source.key(Kind.CLUSTER, NATIVE_ID),
+        parent=key(source),
         relations=_of([vmid], guests),
         spec={
             "guest": int(vmid) if vmid.isdecimal() else row.sid,
@@ -113,7 +117,7 @@ def ha_group(source: SourceRef, row: HaGroup) -> Resource:
         native_kind="ha-group",
         scope=SCOPE,
         status=Status.RUNNING,
-        parent=source.key(Kind.CLUSTER, NATIVE_ID),
+        parent=key(source),
         spec={
             "nodes": _priorities(row.nodes),
             "restricted": row.restricted,
@@ -135,7 +139,7 @@ def ha_rule(source: SourceRef, row: HaRule, guests: Mapping[int, str]) -> Resour
         scope=SCOPE,
         status=Status.STOPPED if row.disable else Status.RUNNING,
         native_status="disabled" if row.disable else "enabled",
-        parent=source.key(Kind.CLUSTER, NATIVE_ID),
+        parent=key(source),
         relations=_of([one.partition(":")[2] for one in resources], guests),
         spec={
             "type": row.type or None,
@@ -150,7 +154,7 @@ def ha_rule(source: SourceRef, row: HaRule, guests: Mapping[int, str]) -> Resour
 
 def _of(vmids: Sequence[str], guests: Mapping[int, str]) -> tuple[Relation, ...]:
     known = (guests.get(int(vmid)) for vmid in vmids if vmid.isdecimal())
-    return tuple(Relation(type="of", key=key) for key in sorted({key for key in known if key}))
+    return tuple(Relation(type="of", key=guest) for guest in sorted({guest for guest in known if guest}))
 
 
 def _priorities(text: str) -> dict[str, JsonValue]:

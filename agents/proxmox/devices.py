@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from agents.proxmox import parse
-from agents.proxmox.wire import flag, number, whole
+from agents.proxmox.figures import flag, number, whole
 
 Device = dict[str, JsonValue]
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from agents.proxmox import devices, parse
-from agents.proxmox.wire import GuestConfig, whole
+from agents.proxmox.figures import whole
+from agents.proxmox.wire import GuestConfig
 from schemas.resources import Resource
 
 _UUID_LENGTH = 36

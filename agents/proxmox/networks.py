@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agents.proxmox import parse
+from agents.proxmox import cluster, parse
 from agents.proxmox.wire_slow import NetworkRow, VnetRow, ZoneRow
 from schemas.resources import Kind, Relation, Resource, SourceRef, Status
 
@@ -92,7 +92,7 @@ def zone(source: SourceRef, row: ZoneRow) -> Resource:
         name=row.zone,
         native_kind="sdn-zone",
         scope=SCOPE,
-        parent=source.key(Kind.CLUSTER, "cluster"),
+        parent=cluster.key(source),
         spec={
             "type": row.type,
             "bridge": row.bridge or None,
@@ -122,7 +122,7 @@ def vnet(source: SourceRef, row: VnetRow) -> Resource:
         name=row.vnet,
         native_kind="sdn-vnet",
         scope=SCOPE,
-        parent=source.key(Kind.NETWORK, f"sdn/zone/{row.zone}") if row.zone else source.key(Kind.CLUSTER, "cluster"),
+        parent=source.key(Kind.NETWORK, f"sdn/zone/{row.zone}") if row.zone else cluster.key(source),
         spec={
             "zone": row.zone or None,
             "tag": row.tag,

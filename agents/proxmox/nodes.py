@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from agents.proxmox import cluster
 from agents.proxmox.storages import settled
 from agents.proxmox.wire import NodeRow
 from agents.proxmox.wire_slow import NodeStatus, Subscription
@@ -104,20 +105,16 @@ def node(
         status=_STATUS.get(word, Status.UNKNOWN),
         native_status=word,
         health=_health(row, word, readable=readable),
-        parent=source.key(Kind.CLUSTER, "cluster"),
+        parent=cluster.key(source),
         size=Size(
             cpu_cores=row.maxcpu or facts.threads,
-            memory_bytes=whole_or(row.maxmem, facts.memory_bytes),
+            memory_bytes=int(row.maxmem) if row.maxmem else facts.memory_bytes,
             disk_bytes=disk,
         ),
         addresses=(facts.address,) if facts.address else (),
         spec={name: getattr(facts, name) for name in _SPEC},
         native=_native(row, facts),
     )
-
-
-def whole_or(figure: float | None, other: int | None) -> int | None:
-    return int(figure) if figure else other
 
 
 def _native(row: NodeRow, facts: NodeFacts) -> dict[str, JsonValue]:

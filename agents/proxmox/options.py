@@ -7,7 +7,8 @@ from typing import Final
 from pydantic import JsonValue
 
 from agents.proxmox import parse, redaction
-from agents.proxmox.wire import GuestConfig, whole
+from agents.proxmox.figures import whole
+from agents.proxmox.wire import GuestConfig
 
 Numbered = dict[str, dict[str, str]]
 """``net`` -> ``net0`` -> property string"""

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agents.proxmox import parse
+from agents.proxmox import cluster, parse
 from agents.proxmox.wire_slow import BackupJob, ReplicationJob
 from schemas.resources import Kind, Relation, Resource, SourceRef, Status
 
@@ -22,12 +22,12 @@ def backup_job(source: SourceRef, row: BackupJob, guests: Mapping[int, str], sto
         source=source.name,
         kind=Kind.SCHEDULE,
         native_id=f"vzdump/{row.id}",
-        name=row.comment or row.id,
+        name=_name(row),
         native_kind="vzdump",
         scope=SCOPE,
         status=Status.RUNNING if row.enabled else Status.STOPPED,
         native_status="enabled" if row.enabled else "disabled",
-        parent=source.key(Kind.CLUSTER, "cluster"),
+        parent=cluster.key(source),
         relations=tuple(Relation(type=type_, key=key) for type_, key in sorted(edges)),
         spec={
             "schedule": row.schedule or f"{row.dow} {row.starttime}".strip() or None,
@@ -56,12 +56,12 @@ def replication_job(source: SourceRef, row: ReplicationJob, guests: Mapping[int,
         source=source.name,
         kind=Kind.SCHEDULE,
         native_id=f"replication/{row.id}",
-        name=row.comment or row.id,
+        name=_name(row),
         native_kind="replication",
         scope=SCOPE,
         status=Status.STOPPED if row.disable else Status.RUNNING,
         native_status="disabled" if row.disable else "enabled",
-        parent=source.key(Kind.CLUSTER, "cluster"),
+        parent=cluster.key(source),
         relations=(Relation(type="of", key=guest),) if guest else (),
         spec={
             "guest": row.guest,
@@ -72,6 +72,10 @@ def replication_job(source: SourceRef, row: ReplicationJob, guests: Mapping[int,
             "comment": row.comment or None,
         },
     )
+
+
+def _name(row: BackupJob | ReplicationJob) -> str:
+    return row.comment.partition("\n")[0].strip() or row.id
 
 
 def _keep(told: JsonValue) -> dict[str, JsonValue]:

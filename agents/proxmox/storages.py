@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agents.proxmox import parse, redaction
+from agents.proxmox import cluster, parse, redaction
 from agents.proxmox.wire import StorageRow
 from agents.proxmox.wire_slow import StorageDefinition
 from schemas.resources import Health, Kind, Resource, Size, SourceRef, Status
@@ -21,7 +21,6 @@ _SHARED_TYPES: Final = frozenset(
 )
 """Types that are shared whatever is said of them."""
 _SETS: Final = frozenset({"prune-backups", "content-dirs"})
-_CLUSTER: Final = (Kind.CLUSTER, "cluster")
 _AVAILABLE, _DISABLED = "available", "disabled"
 
 
@@ -101,7 +100,7 @@ def _storage(
         status=status,
         native_status=word,
         health=_health(len(heard), len(available)),
-        parent=source.key(*_CLUSTER) if first.shared else source.key(Kind.NODE, first.node),
+        parent=cluster.key(source) if first.shared else source.key(Kind.NODE, first.node),
         size=Size(disk_bytes=settled(size, last.size.disk_bytes if last else None)),
         spec=_spec(first, definition, last),
         native=_where(rows, heard) if first.shared else {},

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 
 from agents.proxmox import devices, options, parse, redaction
 from agents.proxmox.devices import Device
-from agents.proxmox.wire import GuestConfig, flag, whole
+from agents.proxmox.figures import flag, whole
+from agents.proxmox.wire import GuestConfig
 from schemas.resources import Size
 
 _MIB = 2**20

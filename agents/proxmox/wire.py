@@ -6,49 +6,13 @@ is not known, and no reason to lose the listing.
 """
 
 from collections.abc import Mapping
-from math import isfinite
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BeforeValidator, ConfigDict, JsonValue, RootModel, model_validator
+from pydantic import ConfigDict, JsonValue, RootModel, field_validator, model_validator
 
 from agents.errors import Malformed
+from agents.proxmox.figures import Flag, Number, Whole, flag, number, whole
 from schemas.base import Message
-
-
-def number(value: object) -> float | None:
-    """Return the number that ``value`` is or says; None where it is none."""
-    if value is None or type(value) is int:
-        return value
-    if not isinstance(value, float | str | bool):
-        return None
-    try:
-        found = float(value)
-    except ValueError:
-        return None
-    return found if isfinite(found) else None
-
-
-def whole(value: object) -> int | None:
-    if value is None:
-        return None
-    found = number(value)
-    return None if found is None else int(found)
-
-
-def flag(value: object) -> bool | None:
-    """Return what 0 and 1, or the words for them, say; None where nothing is said."""
-    if value is None:
-        return None
-    if isinstance(value, str) and (word := value.strip().lower()) in _WORDS:
-        return _WORDS[word]
-    found = number(value)
-    return None if found is None else bool(found)
-
-
-_WORDS = {"on": True, "yes": True, "true": True, "off": False, "no": False, "false": False}
-Number = Annotated[float | None, BeforeValidator(number)]
-Whole = Annotated[int | None, BeforeValidator(whole)]
-Flag = Annotated[bool, BeforeValidator(lambda value: flag(value) or False)]
 
 
 class Wire(Message):
@@ -141,7 +105,7 @@ _PLAIN = frozenset({int, type(None)})
 def resources(raw: JsonValue) -> ResourceRows:
     """Read an answer of ``cluster/resources`` (5 000 rows in some 8 ms); raises ``Malformed``.
 
-    Every row must say what it is; one of a type that is not ours is left out.
+    Every row must say what it is; one of a type that is not ours is left out.  Nodes are listed whatever the rights.
     """
     if not isinstance(raw, list):
         raise Malformed(f"cluster/resources answered {type(raw).__name__}, not a list: is a proxy in between?")
@@ -151,6 +115,8 @@ def resources(raw: JsonValue) -> ResourceRows:
             _sort(row, found)
         except (KeyError, TypeError, ValueError) as error:
             raise Malformed(f"cluster/resources has a row that does not say what it is: {error!r}") from error
+    if not found.nodes:
+        raise Malformed("cluster/resources names no node, which every cluster has")
     return found
 
 
@@ -217,6 +183,13 @@ class GuestConfig(RootModel[dict[str, JsonValue]]):
     """The configuration of a VM or container as it stands in its file: options, most of them property strings."""
 
     model_config = ConfigDict(frozen=True)
+
+    @field_validator("root")
+    @classmethod
+    def _is_there(cls, root: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if not root:
+            raise ValueError("a configuration has at least a digest")
+        return root
 
     @property
     def digest(self) -> str:

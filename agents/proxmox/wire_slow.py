@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from agents.proxmox.wire import Flag, Number, Whole, Wire, flag
+from agents.proxmox.figures import Flag, Number, Whole, flag
+from agents.proxmox.wire import Wire
 
 MaybeFlag = Annotated[bool | None, BeforeValidator(flag)]
 
@@ -223,7 +224,6 @@ class DiskRow(Wire):
     wearout: Number = None
     rpm: Whole = None
     parent: str = ""
-    by_id_link: str = ""
 
 
 class NodeStorage(Wire):

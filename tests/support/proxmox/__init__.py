@@ -9,9 +9,12 @@
         sim.count("config"), sim.requests                        # what was asked
 
 ``World(now=lambda: clock.now().timestamp())`` lets a test's clock rule; ``world.advance(seconds)`` works without one.
-``simulated(world, pvestatd=1.0)`` runs cycles by itself. Changes made by hand need ``world.touch()``. Rights:
-``world.allow(sim.token_id, "/vms", "NoAccess")``; the token ``sim.token_id`` has privsep, it and its user
-``monitor@pve`` have PVEAuditor and Syslog (Sys.Syslog) on /. The figures (cpu, mem, net) follow from vmid and time.
+``simulated(world, pvestatd=1.0)`` runs cycles by itself. Changes made by hand need ``world.touch()``. The figures (cpu,
+mem, net) follow from vmid and time. The token ``sim.token_id`` has privsep; it and its user ``monitor@pve`` have
+PVEAuditor, Syslog (Sys.Syslog) and BackupReader (what it takes to be shown backups) on /: ``world.allow`` and
+``world.disallow`` change that, ``world.revoke(sim.token_id)`` takes the token itself. Commands are done at once unless
+``world.task_seconds`` is set; ``world.crm()`` is a round of the HA manager. In a process of its own, for benches:
+``with remote.running(guests=500, nodes=3) as sim``, whose ``sim.world("stop", 101)`` reaches the world in it.
 """
 
 from tests.support.proxmox.server import Request, Simulator, simulated

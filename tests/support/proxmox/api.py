@@ -6,12 +6,25 @@ from typing import Any
 
 import orjson
 
-from tests.support.proxmox import cluster_views, guest_views, node_views, resources, routes
+from tests.support.proxmox import (
+    cluster_views,
+    commands,
+    estate_views,
+    guest_views,
+    ha_views,
+    node_views,
+    resources,
+    rights,
+    routes,
+    rrd_views,
+    storage_views,
+    task_views,
+)
 from tests.support.proxmox.calls import Call, Part, Refusal
-from tests.support.proxmox.rights import Rights, token_of
 from tests.support.proxmox.world import World
 
-__all__ = ["cluster_views", "guest_views", "node_views"]  # importing them registers their routes
+VIEWS = (cluster_views, commands, estate_views, guest_views, ha_views, node_views, rrd_views, storage_views, task_views)
+"""What answers: importing these has put their paths into the table of routes."""
 
 
 @dataclass
@@ -32,11 +45,13 @@ class Api:
     def __init__(self, world: World) -> None:
         self.world = world
         self._version = -1
-        self._rights: dict[str, Rights] = {}
+        self._granted: object = None
+        self._rights: dict[str, rights.Rights] = {}
         self._resources: dict[tuple[str, ...], tuple[float, Answer]] = {}
 
     def answer(self, method: str, path: str, query: dict[str, str], authorization: str, entry: str) -> Answer:
         with self.world.lock:
+            self.world.settle()
             try:
                 return self._answer(method, path, query, authorization, entry)
             except Refusal as refusal:
@@ -44,7 +59,7 @@ class Api:
 
     def _answer(self, method: str, path: str, query: dict[str, str], authorization: str, entry: str) -> Answer:
         world = self.world
-        token = token_of(world, authorization)
+        token = rights.token_of(world, authorization)
         if token is None:
             raise Refusal(401, "Authentication failed!" if authorization else "No ticket", body=False)
         route, parts = routes.find(method, path, world.release)
@@ -58,12 +73,14 @@ class Api:
             self._resources[key] = (resources.expires(call), answer)
         return answer
 
-    def _rights_of(self, who: str) -> Rights:
+    def _rights_of(self, who: str) -> rights.Rights:
         if self._version != self.world.version:
             self._version = self.world.version
-            self._rights, self._resources = {}, {}
+            self._resources = {}
+            if self._granted != (granted := rights.granted(self.world)):
+                self._granted, self._rights = granted, {}
         if who not in self._rights:
-            self._rights[who] = Rights(self.world, who)
+            self._rights[who] = rights.Rights(self.world, who)
         return self._rights[who]
 
 

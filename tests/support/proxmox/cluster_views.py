@@ -1,4 +1,4 @@
-"""GET below /cluster, /access, /pools, /storage, and /version."""
+"""GET below /cluster that is one list or record, /version and /access (facts 20 to 29)."""
 
 from tests.support.proxmox import resources
 from tests.support.proxmox.calls import Call, invalid
@@ -10,12 +10,17 @@ AUDIT = perm("/", "Sys.Audit")
 
 @route("GET", "version")
 def version(call: Call) -> Row:
-    number = call.world.nodes[call.entry].version
-    return {"version": number, "release": number.rsplit(".", 1)[0], "repoid": "0123456789abcdef"}
+    return versions(call, call.entry)
+
+
+@route("GET", "nodes/{node}/version", proxied=True)
+def node_version(call: Call) -> Row:
+    return versions(call, call.node.name)
 
 
 @route("GET", "cluster/status", check=AUDIT)
 def status(call: Call) -> list[Row]:
+    """A node that stands alone has no row of a cluster."""
     world = call.world
     found: list[Row] = []
     if world.name is not None:
@@ -39,7 +44,7 @@ def cluster_resources(call: Call) -> list[Row]:
 
 @route("GET", "cluster/log", params="max")
 def log(call: Call) -> list[Row]:
-    """Without Sys.Syslog one's own lines only, and no word about it (fact 29)."""
+    """Without Sys.Syslog one's own lines only, and no word about it."""
     everything = call.rights.has("/", "Sys.Syslog")
     most = call.whole("max", 50)
     mine = (entry for entry in call.world.log_entries if everything or entry["user"] == call.rights.who)
@@ -63,8 +68,18 @@ def nextid(call: Call) -> str:
     return wanted
 
 
+@route("GET", "cluster/options", check=AUDIT)
+def options(call: Call) -> Row:
+    return call.world.options
+
+
 @route("GET", "access/permissions", params="path userid")
 def permissions(call: Call) -> dict[str, dict[str, int]]:
     if path := call.query.get("path"):
         return {path: {privilege: int(below) for privilege, below in call.rights.privileges(path).items()}}
     return call.rights.listing()
+
+
+def versions(call: Call, node: str) -> Row:
+    number = call.world.nodes[node].version
+    return {"version": number, "release": number.rsplit(".", 1)[0], "repoid": "0123456789abcdef"}

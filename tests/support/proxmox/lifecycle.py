@@ -34,7 +34,7 @@ class Lifecycle(State):
         quiet: bool = False,
         **options: str,
     ) -> Guest:
-        """``memory`` in MiB, ``disk`` in GiB; ``quiet``: it was always there, no task tells of it."""
+        """``memory`` in MiB, ``disk`` in GiB; ``quiet``: it was there before, no task tells of it."""
         vmid = vmid or self.free_vmid()
         assert vmid not in self.guests, f"{vmid} is taken"
         guest = Guest(vmid, type, node or next(iter(self.nodes)), {})
@@ -53,8 +53,10 @@ class Lifecycle(State):
             self.pools[pool].guests.add(vmid)
         if not quiet:
             self.did(guest.node, f"{WORDS[type]}create", vmid)
-        if running:
-            self.turn_on(guest, quiet=quiet)
+        if running and quiet:
+            self.switch_on(guest, seconds_ago=3600)
+        elif running:
+            self.turn_on(guest)
         return guest
 
     @change
@@ -132,12 +134,14 @@ class Lifecycle(State):
         guest.state = "stopped"
         self.turn_on(guest)
 
-    def turn_on(self, guest: Guest, *, quiet: bool = False) -> None:
+    def turn_on(self, guest: Guest) -> None:
+        self.switch_on(guest)
+        self.did(guest.node, f"{WORDS[guest.type]}start", guest.vmid)
+
+    def switch_on(self, guest: Guest, *, seconds_ago: int = 0) -> None:
         guest.config, guest.pending = configs.merged(guest), {}
         guest.state = "running"
-        guest.started_at = self.now()
-        if not quiet:
-            self.did(guest.node, f"{WORDS[guest.type]}start", guest.vmid)
+        guest.started_at = self.now() - seconds_ago
 
     def turn_off(self, guest: Guest) -> None:
         guest.state = "stopped"
@@ -157,8 +161,10 @@ class Lifecycle(State):
                     job["vmid"] = ",".join(id_ for id_ in job["vmid"].split(",") if id_ != str(guest.vmid))
 
     def new_volume(self, vmid: int, type: GuestType, storage: str, *, base: str = "") -> str:  # noqa: A002
-        """The id of a volume that is not in use; ``base`` is the template's volume a linked clone stands on."""
+        """The id of a volume that is not in use; ``base``: the template's volume it stands on, if the id can say so."""
         pool = self.storages[storage]
+        if pool.type == "lvmthin":
+            base = ""
         stem = "subvol" if type == "lxc" and pool.type == "zfspool" else "vm"
         ending = (".raw" if type == "lxc" else ".qcow2") if pool.files else ""
         taken = configs.volumes(self.guests[vmid])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.support.proxmox.broadcasts import OLD, Broadcasts
+from tests.support.proxmox.broadcasts import OLD
 from tests.support.proxmox.calls import Call
 from tests.support.proxmox.model import Guest, Node, Row, Storage
 
@@ -12,11 +12,10 @@ _LASTING = ("maxcpu", "maxmem", "maxdisk", "level", "cgroup-mode")
 def rows(call: Call, only: str | None = None) -> list[Row]:
     """All that may be seen; ``only``: vm, storage, node or sdn."""
     found: list[Row] = []
-    guests = list(_guests(call))
     if only is None:
-        found += _pools(call, guests)
+        found += _pools(call)
     if only in {None, "vm"}:
-        found += guests
+        found += _guests(call)
     if only in {None, "node"}:
         found += [node(call, each) for _, each in sorted(call.world.nodes.items())]
     if only in {None, "storage"}:
@@ -36,7 +35,7 @@ def expires(call: Call) -> float:
 def node(call: Call, node: Node) -> Row:
     """Also a row of GET nodes."""
     row: Row = {"id": f"node/{node.name}", "node": node.name, "type": "node", "status": "unknown"}
-    told = _fresh(call, call.world.told(call.entry).nodes.get(node.name))
+    told = fresh(call.world.told(call.entry).nodes.get(node.name), call.now)
     shown = call.rights.has(f"/nodes/{node.name}", "Sys.Audit")
     online = call.world.sees(call.entry, node.name)
     if told:
@@ -50,7 +49,8 @@ def node(call: Call, node: Node) -> Row:
     return row
 
 
-def guest(call: Call, guest: Guest, told: Row | None, hastate: str | None, pool: str | None) -> Row:
+def guest(guest: Guest, told: Row | None) -> Row:
+    """What is told of it wins over nothing: its number alone says whose values these are."""
     row: Row = {
         "id": f"{guest.type}/{guest.vmid}",
         "type": guest.type,
@@ -60,48 +60,10 @@ def guest(call: Call, guest: Guest, told: Row | None, hastate: str | None, pool:
     }
     if told:
         row.update(told)
-    if hastate:
-        row["hastate"] = hastate
-    if pool:
-        row["pool"] = pool
-    for option in ("tags", "lock"):
-        if option in guest.config:
-            row[option] = guest.config[option]
     return row
 
 
-def _guests(call: Call) -> Iterator[Row]:
-    world, rights = call.world, call.rights
-    told = world.told(call.entry).guests
-    pools = {vmid: pool.name for pool in world.pools.values() for vmid in pool.guests}
-    visible = {pool for pool in world.pools if rights.has(f"/pool/{pool}", "Pool.Audit")}
-    for vmid, each in sorted(world.guests.items(), key=lambda pair: str(pair[0])):
-        if rights.has(f"/vms/{vmid}", "VM.Audit"):
-            ha = world.ha.get(each.sid) if world.ha else None
-            pool = pools.get(vmid)
-            state = (ha.crm_state or ha.state) if ha else None
-            yield guest(call, each, _fresh(call, told.get(vmid)), state, pool if pool in visible else None)
-
-
-def _pools(call: Call, guests: list[Row]) -> Iterator[Row]:
-    for name, pool in sorted(call.world.pools.items()):
-        if call.rights.has(f"/pool/{name}", "Pool.Audit"):
-            row: Row = {"id": f"/pool/{name}", "pool": name, "type": "pool"}
-            running = [row for row in guests if row["vmid"] in pool.guests and row.get("uptime")]
-            for figure in ("cpu", "maxcpu", "mem", "maxmem"):
-                if running:
-                    row[figure] = sum(member[figure] for member in running)
-            yield row
-
-
-def _storages(call: Call) -> Iterator[Row]:
-    for each in call.world.nodes:
-        for storage in call.world.storages.values():
-            if storage.on(each) and storage.enabled and call.rights.has(f"/storage/{storage.name}", "Datastore.Audit"):
-                yield _storage(call, storage, each, call.world.told(call.entry))
-
-
-def _storage(call: Call, storage: Storage, node: str, told: Broadcasts) -> Row:
+def storage(call: Call, storage: Storage, node: str) -> Row:
     row: Row = {
         "id": f"storage/{node}/{storage.name}",
         "storage": storage.name,
@@ -112,8 +74,55 @@ def _storage(call: Call, storage: Storage, node: str, told: Broadcasts) -> Row:
         "content": storage.content,
         "status": "unknown",
     }
-    figures = _fresh(call, told.storages.get((node, storage.name)))
+    figures = fresh(call.world.told(call.entry).storages.get((node, storage.name)), call.now)
     return row | {"status": "available"} | figures if figures else row
+
+
+def fresh(told: tuple[float, Row] | None, now: float) -> Row | None:
+    return told[1] if told and now - told[0] <= OLD else None
+
+
+def _guests(call: Call) -> Iterator[Row]:
+    world, rights, now = call.world, call.rights, call.now
+    told = world.told(call.entry).guests
+    shown = [pool for pool in world.pools.values() if rights.has(f"/pool/{pool.name}", "Pool.Audit")]
+    pools = {vmid: pool.name for pool in shown for vmid in pool.guests}
+    for vmid in sorted(world.guests, key=str):
+        if not rights.has(f"/vms/{vmid}", "VM.Audit"):
+            continue
+        each = world.guests[vmid]
+        row = guest(each, fresh(told.get(vmid), now))
+        for option in ("tags", "lock"):
+            if option in each.config:
+                row[option] = each.config[option]
+        if vmid in pools:
+            row["pool"] = pools[vmid]
+        if world.ha and (ha := world.ha.get(each.sid)):
+            row["hastate"] = ha.crm_state or ha.state
+        yield row
+
+
+def _pools(call: Call) -> Iterator[Row]:
+    """With the sums of all its running members, whoever may see these."""
+    told = call.world.told(call.entry).guests
+    for name, pool in sorted(call.world.pools.items()):
+        if call.rights.has(f"/pool/{name}", "Pool.Audit"):
+            row: Row = {"id": f"/pool/{name}", "pool": name, "type": "pool"}
+            members = [fresh(told.get(vmid), call.now) for vmid in pool.guests & call.world.guests.keys()]
+            running = [member for member in members if member and member["uptime"]]
+            if running:
+                cores = sum(member["maxcpu"] for member in running)
+                row["uptime"] = max(member["uptime"] for member in running)
+                row |= {figure: sum(member[figure] for member in running) for figure in ("mem", "maxmem")}
+                row |= {"maxcpu": cores, "cpu": sum(each["cpu"] * each["maxcpu"] for each in running) / cores}
+            yield row
+
+
+def _storages(call: Call) -> Iterator[Row]:
+    for name in call.world.nodes:
+        for each in call.world.storages.values():
+            if each.on(name) and each.enabled and call.rights.has(f"/storage/{each.name}", "Datastore.Audit"):
+                yield storage(call, each, name)
 
 
 def _networks(call: Call) -> Iterator[Row]:
@@ -129,7 +138,3 @@ def _networks(call: Call) -> Iterator[Row]:
                 id_ = f"network/{each}/zone/{zone}"
                 more = {"network": zone, "network-type": "zone", "zone-type": type_}
                 yield {"type": "network", "id": id_, **more, **common}
-
-
-def _fresh(call: Call, told: tuple[float, Row] | None) -> Row | None:
-    return told[1] if told and call.now - told[0] <= OLD else None

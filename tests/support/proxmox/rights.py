@@ -56,7 +56,7 @@ ALL = (
     )
 )
 ROLES = {"PVEAuditor": AUDITOR, "PVEVMAdmin": VM_ADMIN, "Administrator": ALL, "NoAccess": frozenset[str]()}
-TOP = ("/", "/access", "/access/groups", "/mapping", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+TOP = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 
 
 class Rights:
@@ -96,7 +96,6 @@ class Rights:
     def listing(self) -> dict[str, dict[str, int]]:
         """The answer of access/permissions: only paths with any right."""
         paths = {*TOP, *(acl.path for acl in self._state.acls), *self._pools}
-        paths |= {f"/pool/{name}" for name in self._pools.values()}
         return {
             path: {privilege: int(below) for privilege, below in sorted(held.items())}
             for path in sorted(paths)
@@ -145,6 +144,14 @@ class Rights:
                     roles = here
                     break
         return roles
+
+
+def granted(state: State) -> object:
+    """Equal as long as nobody's rights have changed."""
+    pools = [(pool.name, frozenset(pool.guests), frozenset(pool.storages)) for pool in state.pools.values()]
+    tokens = [(token.id, token.privsep) for token in state.tokens.values()]
+    groups = [(name, frozenset(users)) for name, users in state.groups.items()]
+    return tuple(state.acls), dict(state.roles), pools, tokens, groups
 
 
 def token_of(state: State, header: str) -> Token | None:

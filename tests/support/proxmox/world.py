@@ -4,12 +4,12 @@ from random import Random
 from typing import Any
 
 from tests.support.proxmox import configs, storm
-from tests.support.proxmox.copies import Copies
 from tests.support.proxmox.estate import Estate
+from tests.support.proxmox.jobs import Jobs
 from tests.support.proxmox.model import Change, Guest, Row
 
 
-class World(Copies, Estate):
+class World(Jobs, Estate):
     def truth(self) -> dict[int, Row]:
         """What a right agent must show of each guest, by vmid; a restart's changes count as made."""
         with self.lock:
@@ -64,7 +64,7 @@ def standard(guests: int = 6, nodes: int = 3, **named: Any) -> World:
             node=names[index % nodes],
             vmid=vmid,
             name=f"guest-{vmid}",
-            storage=("local-lvm", "local-zfs", "nfs")[index % 3],
+            storage=("local-zfs", "local-lvm", "nfs")[index % 3],
             tags=("web",) if index % 4 == 1 else (),
             running=not is_template and index % 5 != 4,
             pool="lab" if index % 6 == 3 else None,
@@ -86,9 +86,10 @@ def furnish(world: World) -> None:
     world.add_pool("lab", "all of the lab")
     world.add_token(TOKEN, SECRET)
     world.add_role("Syslog", "Sys.Syslog")
+    world.add_role("BackupReader", "Datastore.AllocateSpace", "VM.Backup")
     for who in (TOKEN.partition("!")[0], TOKEN):
-        world.allow(who, "/", "PVEAuditor")
-        world.allow(who, "/", "Syslog")
+        for role in ("PVEAuditor", "Syslog", "BackupReader"):
+            world.allow(who, "/", role)
 
 
 TOKEN = "monitor@pve!homelabd"

@@ -8,6 +8,9 @@ scan containers:                    ... of an empty scope
 observe web status=stopped          said at once, without a scan
 removed web                         the provider's own word
 fail containers unreachable why     a reading that failed
+gap containers unauthorized why kinds=container in=docker/nas/node/n names=web,db
+                                    what its scans cannot see from here on; `in` and `names` are keys or names
+whole containers                    they see everything again
 90s ago: LINE                       the same, but it was so long ago
 adopt web / adopt all               make it expected
 unmanaged                           what nobody expects in this source is reported
@@ -48,7 +51,7 @@ from daemon.store.database import Database
 from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.base import content_hash
-from schemas.events import InventoryEvent, Trouble
+from schemas.events import Gap, InventoryEvent, Trouble
 from schemas.operator import State
 from schemas.resources import Kind, Resource, SourceRef
 from tests.conftest import FakeClock
@@ -70,6 +73,7 @@ class Teller:
         self.intents = Intents(database, clock, None, self.reconciler)  # type: ignore[arg-type]
         self.things: dict[tuple[SourceRef, str], dict[str, str]] = {}
         self.published: dict[str, str] = {}
+        self._gaps: dict[tuple[SourceRef, str], list[Gap]] = {}
         self._numbers = count(1)
         self._seq = 0
         self._presences: dict[str, str] = {}
@@ -138,7 +142,10 @@ class Teller:
         news = [one for one in found if self.published.get(one.key) != hashes[one.key]]
         self._forget(scope.strip())
         self.published |= hashes
-        scanned = events.scan(found, self._at, source=self.source, scope=scope.strip(), interval=self._interval)
+        scanned = events.scan(
+            found, self._at, source=self.source, scope=scope.strip(), interval=self._interval,
+            gaps=self._gaps.get((self.source, scope.strip()), ()),
+        )  # fmt: skip
         return await self._say([events.observed(one, self._at) for one in news] + scanned)
 
     async def _observe(self, rest: str) -> list[str]:
@@ -159,6 +166,22 @@ class Teller:
         return await self._say(
             [events.failed(self._at, Trouble(trouble), " ".join(detail), source=self.source, scope=scope)]
         )
+
+    async def _gap(self, rest: str) -> list[str]:
+        scope, trouble, *words = shlex.split(rest)
+        said = dict(word.split("=", 1) for word in words if "=" in word)
+        gap = Gap(
+            trouble=Trouble(trouble), detail=" ".join(word for word in words if "=" not in word),
+            kinds=tuple(Kind(kind) for kind in said.get("kinds", "").split(",") if kind),
+            keys=tuple(self._key(name) for name in said.get("names", "").split(",") if name),
+            parent=self._key(said["in"]) if "in" in said else None,
+        )  # fmt: skip
+        self._gaps.setdefault((self.source, scope), []).append(gap)
+        return []
+
+    async def _whole(self, rest: str) -> list[str]:
+        self._gaps.pop((self.source, rest), None)
+        return []
 
     async def _adopt(self, rest: str) -> list[str]:
         query = q.AdoptQuery(source=str(self.source)) if rest == "all" else q.AdoptQuery(keys=tuple(rest.split()))

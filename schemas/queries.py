@@ -39,6 +39,7 @@ from schemas.expected_queries import (
     TemplateAnswer,
     TemplateQuery,
 )
+from schemas.health import SourceHealth
 from schemas.operator import OperatorState
 from schemas.resources import Health, Kind, Presence, Relation, Status
 from schemas.selectors import Selector
@@ -91,6 +92,8 @@ class SourceRow(Message):
     heartbeat_at: AwareDatetime | None = None
     capabilities: tuple[str, ...] = ()
     scopes: tuple[ScopeRow, ...] = ()
+    unwell: tuple[str, ...] = Field(default=(), description="what is not well in it, worst first")
+    health: SourceHealth | None = Field(default=None, description="figures; only where one source is asked for")
 
 
 class SourcesQuery(Message):
@@ -299,6 +302,7 @@ class OverviewAnswer(Answer):
     operator_states: tuple[OperatorState, ...] = ()
     worst: tuple[Deviation, ...] = ()
     recent: tuple[EventRow, ...] = ()
+    unwell: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="source -> what is not well in it")
 
 
 class StatusQuery(Message):

@@ -7,20 +7,23 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from daemon.api import unwell
 from daemon.api.answers import Refused
 from daemon.reconcile.severity import at_least
 from daemon.runtime.clock import Clock
 from daemon.store import deviations, expectations, operator_states
 from daemon.store.database import Connection, Database
-from daemon.store.views import history, relations, resources, sources
+from daemon.store.views import health, history, relations, resources, sources
 from schemas import queries as q
 from schemas.answers import Provenance
 from schemas.base import Message
+from schemas.health import SourceHealth
 from schemas.resources import Key
 
 BYTES_FOR_ITEMS = 200_000
 """Of an answer; what does not fit goes to the next page."""
 _STATES = 20
+_SENTENCES = 5
 _RAW_SPAN = timedelta(hours=6)
 _5M_SPAN = timedelta(days=7)
 _CURSOR_DIGITS = 18
@@ -66,8 +69,14 @@ def _overview(con: Connection, query: q.OverviewQuery, now: datetime) -> q.Overv
         open_deviations=open_now, quiet=quiet, expected=len(expectations.keys(con)),
         operator_states=tuple(operator_states.fetch(con, now=now)[:_STATES]),
         worst=tuple(history.found_deviations(con, q.DeviationsQuery(quiet=False), (), limit=10)),
-        recent=tuple(history.events(con, q.EventsQuery(), limit=query.changes)),
+        recent=tuple(history.events(con, q.EventsQuery(), limit=query.changes)), unwell=_unwell(con, now),
     )  # fmt: skip
+
+
+def _unwell(con: Connection, now: datetime) -> dict[str, tuple[str, ...]]:
+    found = health.health(con, None, None, now=now).items()
+    told = {f"{provider}/{source}": unwell.sentences(one)[:_SENTENCES] for (provider, source), one in found}
+    return {source: said for source, said in told.items() if said}
 
 
 def summary(drawn_on: tuple[Provenance, ...], open_now: dict[str, int], quiet: dict[str, int]) -> str:
@@ -93,7 +102,16 @@ def _sources(con: Connection, query: q.SourcesQuery, now: datetime) -> q.Sources
     provider, source = source_of(query.provider, query.source)
     drawn_on = _drawn_on(con, provider, source, now)
     items = sources.sources(con, provider, source, now=now)
-    return q.SourcesAnswer(as_of=now, sources=drawn_on, total=len(items), items=tuple(items))
+    found = health.health(con, provider, source, now=now)
+    told = [_with_health(one, found.get((one.provider, one.source)), whole=source is not None) for one in items]
+    return q.SourcesAnswer(as_of=now, sources=drawn_on, total=len(items), items=tuple(told))
+
+
+def _with_health(row: q.SourceRow, found: SourceHealth | None, *, whole: bool) -> q.SourceRow:
+    """What is not well is told of every source, the figures of the one that was asked for."""
+    if found is None:
+        return row
+    return row.model_copy(update={"unwell": unwell.sentences(found), "health": found if whole else None})
 
 
 def _resources(con: Connection, query: q.ResourcesQuery, now: datetime) -> q.ResourcesAnswer:

@@ -1,11 +1,13 @@
 """`homelab sources`: what is watched, and how fresh it is.  Also: read it now, release what is held."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from daemon.cli import tables, words
+from daemon.api.answers import Answers
+from daemon.cli import source_health, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask, where_of
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.progress import waiting
@@ -71,8 +73,8 @@ def show(
     nats: NatsOption = None,
     creds: CredsOption = None,
 ) -> None:
-    """Show one source with its scopes."""
-    answer = ask(where_of(context, state, nats, creds), lambda answers: answers.sources(SourcesQuery()))
+    """Show one source on one screen: its scopes, machines, figures, and what is not well."""
+    answer = ask(where_of(context, state, nats, creds), partial(_named, name=name))
     row = one(answer, name)
     if as_json:
         tables.show_json(row)
@@ -127,6 +129,12 @@ def refresh(
         say(f"{source}: {why}")
     if answer.failed:
         raise typer.Exit(Exit.FAILED)
+
+
+async def _named(answers: Answers, name: str) -> SourcesAnswer:
+    """Ask for one source alone: only then its figures come along."""
+    row = one(await answers.sources(SourcesQuery()), name)
+    return await answers.sources(SourcesQuery(provider=row.provider, source=row.source))
 
 
 def one(answer: SourcesAnswer, name: str) -> SourceRow:
@@ -205,7 +213,7 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
         f"{words.count(scope.held_scans, 'scan')}: `homelab source release {row.source}` lets it take effect"
         for scope in held
     ]
-    return parts
+    return parts + source_health.picture(row)
 
 
 def _gap(gap: GapRow) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from rich.text import Text
 
 from daemon.api.answers import Answers
-from daemon.cli import details, sources, tables, words
+from daemon.cli import details, source_health, sources, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask
 from daemon.cli.exits import told
 from daemon.cli.tables import Column, Sheet
@@ -22,7 +22,7 @@ from schemas.queries import (
     StatusQuery,
 )
 
-_FROM_OVERVIEW = {"summary", "counts", "open_deviations", "quiet", "expected", "operator_states", "worst"}
+_FROM_OVERVIEW = {"summary", "counts", "open_deviations", "quiet", "expected", "operator_states", "worst", "unwell"}
 Whole = tuple[StatusAnswer, OverviewAnswer, SourcesAnswer]
 _COUNTS = (
     Column("SOURCE"),
@@ -77,6 +77,7 @@ def picture(whole: Whole, *, utc: bool = False) -> list[Text | Sheet | str]:
         *_daemon(daemon, overview, utc=utc),
     ]
     parts += ["", *sources.pictures(watched, utc=utc)]
+    parts += [part for source, said in overview.unwell.items() for part in source_health.unwell(said, source)]
     if overview.counts:
         parts += ["", _counts(overview.counts)]
     if overview.worst:

@@ -18,8 +18,13 @@ from daemon.api.answers import Refused
 
 NULL = {"type": "null"}
 _TEXT = {"type": "string"}
-_TOLD: dict[str, JsonValue] = {"#/$defs/JsonValue": {}, "#/$defs/Provenance": {"type": "object"}}
-"""References whose schema is no news: anything; and what the server's instructions tell of every answer."""
+_OBJECT: dict[str, JsonValue] = {"type": "object"}
+_TOLD: dict[str, JsonValue] = {
+    "#/$defs/JsonValue": {},
+    "#/$defs/Provenance": _OBJECT,
+    "#/$defs/SourceHealth": _OBJECT,
+}
+"""References whose schema is no news: anything; what the server's instructions tell of every answer; plain figures."""
 _IDLE = frozenset({"default", "minimum", "maximum", "format", "enum"})
 """What helps nobody who reads an answer."""
 
@@ -91,8 +96,24 @@ def outputs(schema: dict[str, JsonValue]) -> dict[str, Any]:
     }
     inline |= _TOLD
     short = _open(wire.bare({name: part for name, part in schema.items() if name != "$defs"}, describe=False), inline)
-    rest = {name: _open(part, inline) for name, part in shared.items() if f"#/$defs/{name}" not in inline}
+    rest = _needed(short, {name: _open(part, inline) for name, part in shared.items()})
     return (short if isinstance(short, dict) else {}) | ({"$defs": rest} if rest else {})
+
+
+def _needed(schema: JsonValue, shared: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Those of ``shared`` that ``schema`` refers to, itself or through another."""
+    found: dict[str, JsonValue] = {}
+    waiting = [schema]
+    while waiting:
+        match waiting.pop():
+            case {"$ref": str(reference)} if (name := reference.removeprefix("#/$defs/")) not in found:
+                found[name] = shared[name]
+                waiting.append(found[name])
+            case dict(part):
+                waiting += part.values()
+            case list(part):
+                waiting += part
+    return dict(sorted(found.items()))
 
 
 def _open(schema: JsonValue, inline: Mapping[str, JsonValue]) -> JsonValue:

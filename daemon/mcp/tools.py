@@ -45,8 +45,9 @@ class Tools:
     async def list_sources(
         self, provider: p.Provider = None, source: p.Source = None
     ) -> Annotated[CallToolResult, q.SourcesAnswer]:
-        """What is watched, and how fresh is it? Use it to learn why something is missing or `unknown`: a source
-        that failed or is late tells nothing about its resources.
+        """What is watched, how fresh is it, what is not well in it? Use it to learn why something is missing or
+        `unknown`: a source that failed or is late tells nothing about its resources. Name one `source` for its figures:
+        nodes and versions, how many of each kind run, fill of storages, guests without backups.
         """
         return whole(await self.answers.sources(q.SourcesQuery(provider=provider, source=source)))
 

@@ -204,6 +204,12 @@ async def test_a_source_nobody_knows_is_told_with_those_there_are(lab):
     assert (said.code, said.err) == (1, "homelab: there is no source 'nas'; there are: docker/local\n")
 
 
+async def test_a_sources_figures_are_on_its_screen(lab):
+    said = await lab.run("sources", "show", "local")
+    assert "data      40%" in said.out
+    assert (await lab.run("sources", "show", "local", "--json")).json["health"]["versions"] == {"29.1": 1}
+
+
 async def test_options_may_stand_before_a_subcommand_too(lab, tmp_path):
     said = await homelab(tmp_path / "elsewhere", "sources", "--state", str(lab.state), "show", "local")
     assert said.code == 0, said.err

@@ -10,12 +10,14 @@ from schemas.answers import Provenance
 from schemas.base import Message
 from schemas.deviations import Deviation, DeviationType, Severity
 from schemas.expectations import Expectation
+from schemas.health import Fill, SourceHealth
 from schemas.operator import OperatorState
 from schemas.resources import Health, Kind, Presence, Relation, Status
 
 AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
 DOCKER = Provenance(source="docker/local", status="ok", observed_at=AT, age_seconds=2.5, complete=True)
 KEY = "docker/local/container/web"
+FILL = Fill(key="docker/local/storage/data", name="data", used_ratio=0.4)
 ODD_KEY = "host/box/disk//dev/sd a?50%#1/../../../../../../../ü"
 
 
@@ -194,6 +196,7 @@ class FakeAnswers:
             resources=2,
             observed_at=AT,
             scopes=(q.ScopeRow(scope="all", status="ok", resources=2),),
+            health=SourceHealth(versions={"29.1": 1}, storages=(FILL,)) if query.source else None,
         )
         return q.SourcesAnswer(as_of=AT, sources=(DOCKER,), total=1, items=(item,))
 

@@ -9,7 +9,7 @@ protocol, never a flag.
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import SecretStr
@@ -107,6 +107,8 @@ class Deps:
     """Resource key -> incarnation, as the bus last held them for this source: identity survives a restart."""
     last: Mapping[str, Resource] = field(default_factory=dict)
     """Resource key -> resource, as the bus last held it, of the kinds that the provider ``remembers``."""
+    sampled_at: datetime | None = None
+    """When this source was last measured; where the bus has forgotten (an hour), when a resource was last told of."""
 
 
 @dataclass(frozen=True, slots=True)

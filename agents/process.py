@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import structlog
 from pydantic import ValidationError
 
+from agents import measured
 from agents.contract import Agent, Checks, Deps, Measures, Provider, Watches
 from agents.errors import AgentError
 from agents.runner import Cadence, Runner
@@ -60,8 +61,9 @@ async def run(source: Source, bus: Connection, clock: Clock, *, user: str, versi
     process = f"{source.ref}@{socket.gethostname()}:{os.getpid()}"
     publisher = Publisher(bus)
     voice = Voice(source.ref, process, publisher.publish, clock)
-    incarnations, last = await known(bus, source.ref, user=user, remembers=source.provider.remembers)
-    deps = Deps(source.ref, clock=clock, known=incarnations, last=last)
+    incarnations, last, told_at = await known(bus, source.ref, user=user, remembers=source.provider.remembers)
+    sampled_at = await measured.last_at(bus, source.ref) or told_at
+    deps = Deps(source.ref, clock=clock, known=incarnations, last=last, sampled_at=sampled_at)
     async with _connected(source, deps) as agent, asyncio.TaskGroup() as group:
         runner = Runner(source.ref, agent, voice, clock, source.cadence, known=incarnations.keys())
         beat = partial(heartbeat, source, runner, process, version=version, started_at=clock.now())
@@ -90,21 +92,24 @@ async def _connected(source: Source, deps: Deps) -> AsyncIterator[Agent]:
 
 async def known(
     bus: Connection, ref: SourceRef, *, user: str, remembers: AbstractSet[Kind] = frozenset()
-) -> tuple[dict[str, str], dict[str, Resource]]:
+) -> tuple[dict[str, str], dict[str, Resource], datetime | None]:
     """Return resource key -> incarnation, and those of the kinds in ``remembers`` whole, as the bus last held them.
 
-    So identity, and what is read now and then only, survive a restart.  What was removed is in neither.
+    So identity, and what is read now and then only, survive a restart.  What was removed is in neither.  The third is
+    when any of it was last told of.
     """
     incarnations: dict[str, str] = {}
     last: dict[str, Resource] = {}
+    told_at: datetime | None = None
     async for message in streams.latest(bus, subjects.inventory_of(ref.provider, ref.name), name=user):
         with suppress(ValidationError):  # what cannot be read says nothing here; the daemon refuses it
             event = parse_inventory(message.data)
             if isinstance(event, Observed):
                 incarnations[event.resource.key] = event.resource.incarnation
+                told_at = max(told_at or event.time, event.time)
                 if event.resource.kind in remembers:
                     last[event.resource.key] = event.resource
-    return incarnations, last
+    return incarnations, last, told_at
 
 
 def heartbeat(source: Source, runner: Runner, process: str, *, version: str, started_at: datetime) -> Heartbeat:
@@ -173,7 +178,7 @@ async def _measure(agent: Measures, voice: Voice, runner: Runner, interval: time
         if not runner.paused:
             try:
                 async with asyncio.timeout(interval.total_seconds()):
-                    measured = await agent.samples()
+                    samples = await agent.samples()
             except (AgentError, TimeoutError):
                 failing = True  # the scans tell that it is down
             except Exception:
@@ -182,7 +187,7 @@ async def _measure(agent: Measures, voice: Voice, runner: Runner, interval: time
                 failing = True
             else:
                 failing = False
-                await voice.samples(measured)
+                await voice.samples(samples)
         await asyncio.sleep(interval.total_seconds())
 
 

@@ -65,6 +65,7 @@ def source_permissions(source: SourceRef) -> Permissions:
     says = (own, subjects.scans_of(*at), subjects.metrics(*at), subjects.JOBS_ALL, subjects.heartbeats_of(*at))
     reads = (
         f"$JS.API.DIRECT.GET.INVENTORY.{own}",
+        f"$JS.API.DIRECT.GET.METRICS.{subjects.metrics(*at)}",
         *_consumer("INVENTORY", user, own),
         *_consumer("COMMANDS", user, command),
     )
@@ -80,6 +81,7 @@ def _every_source() -> Permissions:
     says = (subjects.INVENTORY_ALL, subjects.SCANS_ALL, subjects.METRICS_ALL, subjects.JOBS_ALL, _HEARTBEATS)
     reads = (
         f"$JS.API.DIRECT.GET.INVENTORY.{subjects.INVENTORY_ALL}",
+        f"$JS.API.DIRECT.GET.METRICS.{subjects.METRICS_ALL}",
         *_consumer("INVENTORY", "*", subjects.INVENTORY_ALL),
         *_consumer("COMMANDS", "*", subjects.COMMANDS_ALL),
     )

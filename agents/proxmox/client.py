@@ -30,6 +30,8 @@ UNREACHABLE_FOR = timedelta(seconds=30)
 """So long a node that could not answer is asked last."""
 _MARGIN = 0.25
 """Seconds by which the time-outs of the sockets, which know more, come before ours."""
+_HALF_A_SECOND = timedelta(milliseconds=500)
+"""What a date to the second leaves out, on average."""
 _SECRET = re.compile(r"[A-Za-z0-9._~+/-]+")
 Model = TypeVar("Model")
 
@@ -143,7 +145,7 @@ class Api:
             raise troubles.of_silence(url, path, read, connected=not way.connecting) from None
         self._nodes.answered(url)
         self._skew = _ahead(answer.headers.get("Date", ""), self._clock.now())
-        return _Reply(url, _data(url, path, answer.content))
+        return _Reply(url, _data(url, path, answer.body))
 
     def _entry_at(self, url: str) -> Entry:
         if url not in self._entries:
@@ -194,4 +196,4 @@ def _ahead(date: str, now: datetime) -> timedelta | None:
         at = parsedate_to_datetime(date)
     except ValueError:
         return None
-    return at.replace(tzinfo=at.tzinfo or UTC) - now
+    return at.replace(tzinfo=at.tzinfo or UTC) + _HALF_A_SECOND - now

@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -15,7 +15,7 @@ from schemas.base import Config
 from schemas.config import Duration, SecretRef, SourceConfig
 
 PORT = 8006
-_TOKEN_ID = re.compile(r"[^\s:/!=]+@[A-Za-z][A-Za-z0-9._-]+![A-Za-z][A-Za-z0-9._-]+")
+_TOKEN_ID = re.compile(r"[^\s:/!=]+@[A-Za-z][A-Za-z0-9._-]*![A-Za-z][A-Za-z0-9._-]*")
 _FINGERPRINT = re.compile(r"[0-9A-F]{64}")
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -29,13 +29,21 @@ def _url(written: str) -> str:
         raise ValueError("no user or password in the url: token_id and token_secret are for that")
     if parts.scheme != "https":
         raise ValueError("Proxmox VE is only asked over https: write https://pve1:8006")
-    if not parts.hostname or not _HOST.fullmatch(parts.hostname):
+    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or not (port := _port(parts)):
         raise ValueError("write the url as https://pve1:8006, an IPv6 address as https://[fd00::1]:8006")
     path = re.sub(r"(/api2(/json)?)?/*$", "", parts.path)
     if parts.query or parts.fragment or not _PREFIX.fullmatch(path):
         raise ValueError("write only https://pve1:8006, without what the browser shows after it")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"https://{host}:{PORT if parts.port is None else parts.port}{path}"
+    return f"https://{host}:{port}{path}"
+
+
+def _port(parts: SplitResult) -> int:
+    """Return 0 where what stands for a port is none."""
+    try:
+        return PORT if parts.port is None else parts.port
+    except ValueError:
+        return 0
 
 
 def _urls(written: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -74,6 +82,8 @@ class PushConfig(Config):
         description="address:port; 127.0.0.1 unless a node has to reach it"
     )
     token: SecretRef = Field(description="the token that is also written in the metric server's settings")
+    cert: Path | None = Field(default=None, description="our certificate: makes it https; without, all can be read")
+    key: Path | None = Field(default=None, description="the certificate's key")
 
     @property
     def host(self) -> str:
@@ -87,6 +97,12 @@ class PushConfig(Config):
     def _port(self) -> Self:
         if self.port > 65535:  # noqa: PLR2004 - the last port there is
             raise ValueError("the port of listen is above 65535")
+        return self
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key go together")
         return self
 
 

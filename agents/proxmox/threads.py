@@ -64,8 +64,8 @@ class Threads:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         call = _Call(partial(_settle, future.set_exception, future))
-        name = f"proxmox-{len(self._running)}"
-        threading.Thread(target=_work, args=(loop, future, call, function), name=name, daemon=True).start()
+        work = (loop, future, call, function)
+        threading.Thread(target=_work, args=work, name="proxmox-asks", daemon=True).start()
         self._running.add(call)
         try:
             return await future

@@ -38,7 +38,7 @@ def _checking(config: ProxmoxConfig) -> ssl.SSLContext:
 
 
 def _trusting_all() -> ssl.SSLContext:
-    made = ssl.create_default_context()
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     return made

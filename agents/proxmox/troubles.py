@@ -16,8 +16,7 @@ from http.client import BadStatusLine
 
 from pydantic import ValidationError
 from requests.exceptions import Timeout
-from urllib3.exceptions import NameResolutionError
-from urllib3.exceptions import TimeoutError as TimedOut
+from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from agents.errors import AgentError, Malformed, Throttled, Unauthorized, Unreachable
 from agents.proxmox import rights, tls
@@ -187,7 +186,8 @@ def of_connection(config: ProxmoxConfig, url: str, error: Exception, *, answered
 
 
 def is_late(error: Exception) -> bool:
-    return any(isinstance(cause, Timeout | TimedOut | TimeoutError) for cause in _causes(error))
+    """urllib3 counts a connection that is refused among its time-outs, too."""
+    return any(isinstance(cause, Timeout | ReadTimeoutError | TimeoutError) for cause in _causes(error))
 
 
 _HINTS = {

@@ -46,7 +46,7 @@ def test_machines_come_first_the_stopped_before_the_failing_before_the_degraded(
     ills = (
         machine("pve1", health=Health.DEGRADED),
         machine("lab", Kind.CLUSTER, health=Health.FAILING, native_status="no quorum"),
-        machine("pve2", status=Status.STOPPED, native_status="offline"), machine("pve3", presence=Presence.UNKNOWN),
+        machine("pve2", status=Status.STOPPED, native_status="offline"), machine("pve3", presence=Presence.UNKNOWN, health=Health.FAILING),
         machine("pve4", status=Status.UNKNOWN, native_status="unknown"),
     )  # fmt: skip
 

@@ -43,7 +43,10 @@ def key(source: SourceRef) -> str:
 def cluster(
     source: SourceRef, rows: Sequence[ClusterRow], versions: Mapping[str, str], labels: Mapping[str, str]
 ) -> Resource:
-    """``versions`` are those of the nodes as far as they are known; a host by itself has no row of a cluster."""
+    """``versions`` are those of the nodes as far as they are known; a host by itself has no row of a cluster.
+
+    It runs as long as it answers: without quorum it still does, and what is lacking is its health.
+    """
     itself = next((row for row in rows if row.type == "cluster"), None)
     nodes = [row for row in rows if row.type == "node"]
     quorate = itself is None or itself.quorate
@@ -55,7 +58,7 @@ def cluster(
         name=itself.name if itself else next((row.name for row in nodes), source.name),
         native_kind="cluster" if itself else "standalone",
         scope=SCOPE,
-        status=Status.RUNNING if quorate else Status.FAILED,
+        status=Status.RUNNING,
         native_status=("quorate" if quorate else "not quorate") if itself else "standalone",
         health=_health(nodes, set(versions.values()), quorate=quorate),
         labels=dict(labels),

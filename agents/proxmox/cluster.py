@@ -59,7 +59,7 @@ def cluster(
         native_kind="cluster" if itself else "standalone",
         scope=SCOPE,
         status=Status.RUNNING,
-        native_status=("quorate" if quorate else "not quorate") if itself else "standalone",
+        native_status=("quorate" if quorate else "no quorum") if itself else "standalone",
         health=_health(nodes, set(versions.values()), quorate=quorate),
         labels=dict(labels),
         spec={

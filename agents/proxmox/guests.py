@@ -152,10 +152,13 @@ def _health(row: GuestRow, status: Status) -> Health:
 def _relations(
     source: SourceRef, row: GuestRow, spec: Mapping[str, JsonValue], extras: GuestExtras
 ) -> tuple[Relation, ...]:
-    edges = {("uses", storages.key(source, row.node, sid, extras.shared_storages)) for sid, _ in _volumes(spec)}
+    volumes = _volumes(spec)
+    edges = {
+        ("uses", storages.key(source, row.node, sid, extras.shared_storages)) for sid in {sid for sid, _ in volumes}
+    }
     edges |= {("attached", networks.key(source, row.node, name, extras.vnets)) for name in _bridges(spec)}
-    bases = (parse.base_of(volume) for _, volume in _volumes(spec))
-    edges |= {("made_from", source.key(Kind.TEMPLATE, str(base))) for base in bases if base not in (None, row.vmid)}
+    bases = {parse.base_of(volume) for _, volume in volumes} - {None, row.vmid}
+    edges |= {("made_from", source.key(Kind.TEMPLATE, str(base))) for base in bases}
     if row.pool:
         edges.add(("member", source.key(Kind.POOL, row.pool)))
     return tuple(Relation(type=type_, key=key) for type_, key in sorted(edges))
@@ -163,10 +166,9 @@ def _relations(
 
 def _volumes(spec: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
     """Return (storage, volume) of each that is on a storage."""
-    one_each = {name: spec.get(name) for name in ("rootfs", "efidisk", "tpm")}
-    groups = (spec.get("disks"), spec.get("mounts"), one_each)
-    found = ((one["storage"], one["volume"]) for group in groups for one in devices.entries(group))
-    return [(str(storage), str(volume)) for storage, volume in found if storage]
+    found = [*devices.entries(spec.get("disks")), *devices.entries(spec.get("mounts"))]
+    found += [one for name in ("rootfs", "efidisk", "tpm") if isinstance(one := spec.get(name), dict)]
+    return [(str(storage), str(one["volume"])) for one in found if (storage := one["storage"])]
 
 
 def _bridges(spec: Mapping[str, JsonValue]) -> set[str]:

@@ -77,7 +77,8 @@ def incarnation(previous: Remembered | None, now: Marks, *, recreated: bool | No
         return first
     if _is_same(previous.marks, now, recreated=recreated):
         return previous.incarnation
-    return first if first != previous.incarnation else f"{first}~"
+    known, _, times = previous.incarnation.partition("~")
+    return first if first != known else f"{first}~{int(times or 1) + 1}"
 
 
 def uuid(config: GuestConfig) -> str:

@@ -36,7 +36,7 @@ def grouped(
     several: Numbered = defaultdict(dict)
     others: dict[str, JsonValue] = {}
     for option, value in config.root.items():
-        if option in own or option in _NOT_CONFIGURATION or isinstance(value, dict | list):
+        if option in own or option in _NOT_CONFIGURATION or value is None or isinstance(value, dict | list):
             continue
         stem = option.rstrip(_DIGITS)
         if stem != option and stem in numbered:

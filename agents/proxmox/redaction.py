@@ -25,7 +25,7 @@ _SHAPES = re.compile(_SHAPE)
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _USERINFO = re.compile(r"(://[^\s:/?#@\"']*):(?!\d+(?:/|$))[^\s\"'<>/]*@")
 _ASSIGNED = re.compile(
-    rf"""(?ix)( (?:[\w.-]*(?:{_STRONG})[\w.-]* | \b(?:{_WEAK})) ["'*`]{{0,3}} \s* [=:] \s* ["'*`]{{0,3}} )
+    rf"""(?ix)( (?:[\w.-]*(?:{_STRONG})[\w.-]* | \b(?:{_WEAK})) ["'*`]{{0,3}} \s* [=:] [\s"'*`]{{0,6}} )
          (?! <redacted> | // ) ([^\s"',;&`*]+)"""
 )
 _FLAG = re.compile(rf"""(?ix)( (?:^|\s) --?[\w-]*(?:{_STRONG})[\w-]* \s+ ["']? ) (?! - | <redacted> ) ([^\s"']+)""")

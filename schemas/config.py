@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
 from schemas.base import Config, Token
+from schemas.selection import ClustersConfig
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -100,4 +101,5 @@ class HomelabConfig(Config):
     retention: RetentionConfig = RetentionConfig()
     log: LogConfig = LogConfig()
     expectations: ExpectationsConfig = ExpectationsConfig()
+    clusters: ClustersConfig = ClustersConfig()
     reconcile_every: Duration = timedelta(minutes=5)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from daemon.runtime.marks import Path
+from schemas.selection import ClustersConfig
 
 _SHOWN_KEY = 60
 _EXPECTED = {
@@ -75,6 +76,20 @@ def of(error: ValidationError, model: type[BaseModel], written: object) -> Itera
         if complaint not in told:
             told.add(complaint)
             yield complaint
+
+
+def of_clusters(said: ClustersConfig, known: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yield the path within ``said`` and the words for each name that no cluster has."""
+    for part, entries in (("patterns", said.patterns), ("vmids", said.vmids)):
+        for key, name in entries.items():
+            if name not in known:
+                yield (part, key), no_cluster(known)
+    if said.default is not None and said.default not in known:
+        yield ("default",), no_cluster(known)
+
+
+def no_cluster(known: Sequence[str]) -> str:
+    return f"names no cluster; there are: {', '.join(known) or 'none'}"
 
 
 def _words(detail: ErrorDetails, value: object) -> str:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from daemon.runtime import complaints, marks
 from daemon.runtime.secrets import SecretUnavailable, resolve
 from schemas.config import HomelabConfig, SecretRef, SourceConfig
+from schemas.selection import PROVIDER
 
 FILE_NAME = "homelab.yaml"
 _MAX_BYTES = 4 * 1024 * 1024
@@ -77,19 +78,22 @@ def locate(explicit: Path | None, environ: Mapping[str, str]) -> Path | None:
     return next((place for place in places if _is_there(place)), None)
 
 
-def load(file: Path | None, models: Models | None = None) -> Loaded:
+def load(file: Path | None, models: Models | None = None, clusters: Sequence[str] = ()) -> Loaded:
     """Read and check ``file`` (None: the defaults); raises ``BadConfig`` with every fault there is.
 
     Without ``models`` the sources stay as written: a process that reads none of them need not know their providers.
+    ``clusters`` are those that the file may name though its sources do not have them.
     """
     if file is None:
         return Loaded(HomelabConfig(), None, None)
-    return _Check(file, models).run()
+    return _Check(file, models, clusters).run()
 
 
-def check(file: Path | None, models: Models, secret: Callable[[SecretRef], SecretStr] = resolve) -> Loaded:
+def check(
+    file: Path | None, models: Models, secret: Callable[[SecretRef], SecretStr] = resolve, clusters: Sequence[str] = ()
+) -> Loaded:
     """As ``load``, and every secret of an enabled source and of the daemon must be where its reference says."""
-    loaded = load(file, models)
+    loaded = load(file, models, clusters)
     if faults := missing_secrets(loaded, secret=secret):
         raise BadConfig(faults)
     return loaded
@@ -151,9 +155,10 @@ def _strings(value: object, path: marks.Path) -> Iterator[tuple[marks.Path, Secr
 class _Check:
     """One reading of one file, gathering faults."""
 
-    def __init__(self, file: Path, models: Models | None) -> None:
+    def __init__(self, file: Path, models: Models | None, clusters: Sequence[str]) -> None:
         self._file = file
         self._models = models
+        self._clusters = clusters
         self._tree = marks.Tree()
         self._faults: list[Fault] = []
 
@@ -166,6 +171,8 @@ class _Check:
             raise BadConfig(self._faults)
         config = self._validate(HomelabConfig, written, ())
         sources = self._sources(written.get("sources"))
+        if config is not None and self._models is not None:
+            self._refuse_strangers(config)
         if self._faults or config is None:
             raise BadConfig(sorted(self._faults, key=lambda fault: (fault.line, fault.column)))
         return Loaded(config, sources, self._file, tuple(self._uses(config, sources)))
@@ -234,6 +241,12 @@ class _Check:
                     else:
                         mark = self._tree.mark(path)
                         first[provider, name] = mark.line if mark else 0
+
+    def _refuse_strangers(self, config: HomelabConfig) -> None:
+        here = [str(entry.get("name")) for entry in config.sources or () if entry.get("provider") == PROVIDER]
+        known = tuple(dict.fromkeys((*self._clusters, *here)))
+        for path, text in complaints.of_clusters(config.clusters, known):
+            self._add(("clusters", *path), text)
 
     def _validate(self, model: type[ModelT], written: dict[str, Any], path: marks.Path) -> ModelT | None:
         try:

@@ -3,10 +3,12 @@
 None always means "not said": the configuration file, then the default, decides.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from daemon.runtime.config import Fault
 from schemas.config import SourceConfig
 
 
@@ -46,10 +48,15 @@ class UpOptions:
 
 @dataclass(frozen=True, slots=True)
 class Discovered:
-    """What this machine has, found without network or waiting; ``hints`` say what else can be watched."""
+    """What there is to watch, found without network or waiting; ``hints`` say what else could be."""
 
     sources: tuple[SourceConfig, ...] = ()
     hints: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """``<provider>/<name>`` -> where it comes from, of those that no configuration file has."""
+    faults: tuple[Fault, ...] = ()
+    """What the environment says badly, and what therefore is not watched."""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

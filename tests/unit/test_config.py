@@ -303,3 +303,46 @@ def test_the_file_is_the_one_named_else_the_environments_else_a_usual_place(tmp_
     home.parent.mkdir()
     home.touch()
     assert config.locate(None, environ) == home
+
+
+class ProxmoxLike(SourceConfig):
+    provider: Literal["proxmox"] = "proxmox"
+
+
+def with_clusters(name: str) -> type[SourceConfig]:
+    return ProxmoxLike if name == "proxmox" else models(name)
+
+
+CLUSTERS = "sources: [{provider: proxmox, name: a}, {provider: host, name: h}]\nclusters:\n"
+
+
+def test_what_tells_a_cluster_may_name_those_of_the_file_and_of_elsewhere(write):
+    file = write(CLUSTERS + "  patterns: {prod-: a, '*-dr': b}\n  vmids: {100: a, 200-299: b}\n  default: b\n")
+    said = config.load(file, with_clusters, clusters=("b",)).config.clusters
+    assert (said.patterns, said.vmids) == ({"prod-": "a", "*-dr": "b"}, {"100": "a", "200-299": "b"})
+    assert said.default == "b"
+    assert config.load(file).config.clusters == said  # who reads no source does not know them either
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  patterns: {prod-: h}", "3:14: clusters.patterns.prod-: names no cluster; there are: b, a"),
+        ("  vmids: {7: c}", "3:11: clusters.vmids.7: names no cluster; there are: b, a"),
+        ("  default: c", "3:3: clusters.default: names no cluster; there are: b, a"),
+        ("  vmids: {7-: a}", "3:11: clusters.vmids.7-: write vmids as 100 or 100-199"),
+        ("  patterns: {prod-: A}", f"3:14: clusters.patterns.prod-: {AS_TOKEN}"),
+        ("  pattern: {}", "3:3: clusters.pattern: unknown key; did you mean patterns?"),
+    ],
+)
+def test_what_tells_a_cluster_badly_is_told_with_its_line(write, text, expected):
+    with pytest.raises(config.BadConfig) as caught:
+        config.load(write(CLUSTERS + text), with_clusters, clusters=("b",))
+    assert [str(fault).rpartition("homelab.yaml:")[2] for fault in caught.value.faults] == [expected]
+
+
+def test_a_cluster_whose_source_is_faulty_is_named_all_the_same(write):
+    file = write("sources:\n  - {provider: proxmox, name: a, typo: 1}\nclusters: {default: a}\n")
+    with pytest.raises(config.BadConfig) as caught:
+        config.load(file, with_clusters)
+    assert [fault.path for fault in caught.value.faults] == ["sources[0].typo"]

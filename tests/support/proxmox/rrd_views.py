@@ -57,6 +57,7 @@ def of_guest(call: Call) -> list[Row]:
     check=perm("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace"),
     params="cf",
     required="timeframe",
+    proxied=True,
 )
 def of_storage(call: Call) -> list[Row]:
     storage = call.storage

@@ -25,6 +25,7 @@ from tests.support.proxmox.world import SECRET, TOKEN, World
 
 BASE = "/api2/json/"
 PER_CONNECTION = 100
+"""Requests after which Proxmox ends a connection, as it does after each error (fact 4)."""
 LARGEST_BODY = 512 * 1024
 WORTH_PACKING = 1024
 
@@ -38,6 +39,14 @@ class Request:
     status: int
     """0: it got no whole answer."""
     entry: str
+    connection: int
+    """Which one it came on, counted from 1."""
+
+
+@dataclass
+class Connection:
+    number: int
+    served: int = 0
 
 
 class Simulator:
@@ -62,7 +71,8 @@ class Simulator:
         self._certificates = certificates or tls.shared()
         self._ports: dict[str, int] = dict.fromkeys(world.nodes if nodes is None else nodes, 0)
         self._servers: dict[str, asyncio.Server] = {}
-        self._connections: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+        self._connections: WeakKeyDictionary[Any, Connection] = WeakKeyDictionary()
+        self._connected = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="proxmox-simulator", daemon=True)
 
@@ -160,6 +170,7 @@ class Simulator:
     async def _handle(self, request: web.BaseRequest, entry: str) -> web.StreamResponse:
         path = request.path.removeprefix(BASE)
         status = 0
+        connection = self._connection(request)
         try:
             if not self._accepts(entry):
                 return _broken(request, web.Response())
@@ -173,7 +184,8 @@ class Simulator:
             status = 0 if fault and fault.kind == "reset" else answer.status
             return response
         finally:
-            self.requests.append(Request(request.method, path, request.query_string, status, entry))
+            record = Request(request.method, path, request.query_string, status, entry, connection.number)
+            self.requests.append(record)
 
     async def _answer(self, request: web.BaseRequest, path: str, entry: str, fault: Fault | None) -> Answer:
         if fault and fault.kind == "hang":
@@ -220,7 +232,10 @@ class Simulator:
             response.headers["Content-Encoding"] = "gzip"
         response.headers["Date"] = formatdate(self.world.now() + self.world.nodes[entry].skew, usegmt=True)
         response.headers["Server"] = "pve-api-daemon/3.0"
-        self._count(request, response)
+        connection = self._connection(request)
+        connection.served += 1
+        if answer.status >= 400 or connection.served >= PER_CONNECTION:
+            response.force_close()
         response.content_length = len(body)
         await response.prepare(request)
         if fault and fault.kind == "reset":
@@ -239,12 +254,14 @@ class Simulator:
         else:
             await response.write(body)
 
-    def _count(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Proxmox ends a connection with each error and after 100 requests (fact 4)."""
-        served = self._connections.get(request.transport, 0) + 1
-        self._connections[request.transport] = served
-        if response.status >= 400 or served >= PER_CONNECTION:
-            response.force_close()
+    def _connection(self, request: web.BaseRequest) -> Connection:
+        if request.transport is None:  # gone again already
+            return Connection(0)
+        known = self._connections.get(request.transport)
+        if known is None:
+            self._connected += 1
+            known = self._connections[request.transport] = Connection(self._connected)
+        return known
 
 
 def _broken(request: web.BaseRequest, response: web.StreamResponse) -> web.StreamResponse:

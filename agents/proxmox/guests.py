@@ -48,6 +48,8 @@ class GuestExtras:
     ha_wish: str | None = None
     """The state that high availability is to keep it in."""
     newest_backup_at: datetime | None = None
+    backups_known: bool = False
+    """Everything that may hold backups was read: that there is no newest one means that there is none."""
     shared_storages: frozenset[str] = frozenset()
     vnets: frozenset[str] = frozenset()
 
@@ -127,12 +129,11 @@ def _wanted(row: GuestRow, extras: GuestExtras) -> dict[str, JsonValue]:
 
 def _facts(row: GuestRow, extras: GuestExtras) -> dict[str, JsonValue]:
     backup = extras.newest_backup_at
-    found = {
-        "lock": row.lock,
-        "ha_state": row.hastate,
-        "newest_backup_at": backup.isoformat() if backup else None,
-    }
-    return {name: fact for name, fact in found.items() if fact is not None}
+    found = {"lock": row.lock, "ha_state": row.hastate}
+    told: dict[str, JsonValue] = {name: fact for name, fact in found.items() if fact is not None}
+    if backup is not None or extras.backups_known:
+        told["newest_backup_at"] = backup.isoformat() if backup else None
+    return told
 
 
 def _name(row: GuestRow) -> str:

@@ -118,7 +118,12 @@ def node(
 
 
 def _native(row: NodeRow, facts: NodeFacts) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {"updates": facts.updates, "ha_state": row.hastate, "level": row.level or None}
+    found: dict[str, JsonValue] = {
+        "version": facts.pve_version,
+        "updates": facts.updates,
+        "ha_state": row.hastate,
+        "level": row.level or None,
+    }
     return {name: fact for name, fact in found.items() if fact is not None}
 
 

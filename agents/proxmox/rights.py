@@ -95,7 +95,10 @@ class Need:
 
 
 NEEDED = (
-    Need("VM.Audit", "/vms", "guests, their configuration, snapshots and replication", (*GUESTS, Kind.SNAPSHOT)),
+    Need(
+        *("VM.Audit", "/vms", "guests, their configuration, snapshots and replication"),
+        (*GUESTS, Kind.SNAPSHOT, Kind.SCHEDULE),
+    ),
     Need("Datastore.Audit", "/storage", "storages", (Kind.STORAGE,)),
     Need("Sys.Audit", "/nodes", "the nodes' load, state and disks", (Kind.DISK,), (Kind.NODE,)),
     Need(

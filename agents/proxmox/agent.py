@@ -1,0 +1,80 @@
+"""One cluster's agent: its scopes, what they could not see, what hurries them, what is used.
+
+A scope fails alone.  Nothing is shared with another cluster's agent.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+
+from agents.contract import Deps, Hint, Scope
+from agents.errors import AgentError, Malformed, Throttled, Unauthorized, Unreachable
+from agents.proxmox import backups, cluster, cluster_scan, disks, networks, schedules, slow_scans, snapshots
+from agents.proxmox.backups_scan import BackupsScan
+from agents.proxmox.client import Api
+from agents.proxmox.config import ProxmoxConfig
+from agents.proxmox.memory import LISTED, Listing, Memory
+from agents.proxmox.resources_scan import SCOPE as RESOURCES
+from agents.proxmox.resources_scan import ResourcesScan
+from agents.proxmox.snapshots_scan import SnapshotsScan
+from agents.proxmox.usage import Usage
+from schemas.events import Gap, Sample
+from schemas.resources import Kind, Resource
+
+SCOPES = (
+    Scope(cluster.SCOPE, frozenset({Kind.CLUSTER, Kind.RULE}), timedelta(seconds=30)),
+    Scope(RESOURCES, LISTED),
+    Scope(snapshots.SCOPE, frozenset({Kind.SNAPSHOT}), timedelta(minutes=5)),
+    Scope(networks.SCOPE, frozenset({Kind.NETWORK}), timedelta(minutes=5)),
+    Scope(schedules.SCOPE, frozenset({Kind.SCHEDULE}), timedelta(minutes=5)),
+    Scope(disks.SCOPE, frozenset({Kind.DISK}), timedelta(minutes=15)),
+    Scope(backups.SCOPE, frozenset({Kind.BACKUP}), timedelta(hours=1)),
+)
+
+
+class ProxmoxAgent:
+    def __init__(self, config: ProxmoxConfig, api: Api, deps: Deps) -> None:
+        self._api = api
+        self._memory = memory = Memory.of(config, api, deps)
+        self._usage = Usage(deps.source)
+        memory.saw.append(self._usage.saw)
+        self._gaps: dict[str, Sequence[Gap]] = {}
+        self._scans: Mapping[str, Callable[[], Awaitable[Listing]]] = {
+            cluster.SCOPE: partial(cluster_scan.read, memory),
+            RESOURCES: ResourcesScan(memory).read,
+            snapshots.SCOPE: SnapshotsScan(memory).read,
+            networks.SCOPE: partial(slow_scans.of_networks, memory),
+            schedules.SCOPE: partial(slow_scans.of_schedules, memory),
+            disks.SCOPE: partial(slow_scans.of_disks, memory),
+            backups.SCOPE: BackupsScan(memory).read,
+        }
+
+    def scopes(self) -> Sequence[Scope]:
+        return SCOPES
+
+    async def collect(self, scope: Scope) -> Sequence[Resource]:
+        try:
+            found = await self._scans[scope.name]()
+        except AgentError as error:
+            raise _plain(error) from error
+        self._gaps[scope.name] = found.gaps
+        return found.resources
+
+    def gaps(self, scope: Scope) -> Sequence[Gap]:
+        return self._gaps.get(scope.name, ())
+
+    async def hints(self) -> AsyncIterator[Hint]:
+        """There is no watch that could break: what is read tells of what else has changed."""
+        while True:
+            yield await self._memory.hints.get()
+
+    async def samples(self) -> Sequence[Sample]:
+        return self._usage.samples()
+
+
+def _plain(error: AgentError) -> AgentError:
+    """Return the reason in the contract's own terms; our finer ones are for within."""
+    if isinstance(error, Throttled):
+        return error
+    reason = next(reason for reason in (Unreachable, Unauthorized, Malformed) if isinstance(error, reason))
+    return error if type(error) is reason else reason(str(error))

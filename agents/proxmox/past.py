@@ -1,0 +1,104 @@
+"""What happened in the cluster since the last reading, as far as the token is told.
+
+With Sys.Syslog the cluster log tells it within a second, edits of VMs included; else the task list does, if there is
+Sys.Audit.  Both forget: when what was there the last time is no longer there, more of it is read, and when that was
+not enough either, anything may have happened.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+from agents.proxmox import history, wire
+from agents.proxmox.abreast import each
+from agents.proxmox.client import Api
+from agents.proxmox.history import Event, News
+from agents.proxmox.rights import Rights
+from agents.proxmox.troubles import Denied
+from daemon.runtime.clock import Clock
+
+FEW, MANY = 50, 1000
+REFUSED_FOR = timedelta(minutes=5)
+_OVERLAP_SECONDS = 3600
+"""A task that has ended is listed by its start: one this long is still caught up with."""
+
+
+class Happened(NamedTuple):
+    events: Sequence[Event] = ()
+    unbroken: bool = False
+    """Nothing of what is told was missed since the last reading: what is not among ``events`` did not happen."""
+    lost: bool = False
+    """Something may have been missed that is told otherwise."""
+
+
+class Past:
+    def __init__(self, api: Api, clock: Clock) -> None:
+        self._api = api
+        self._clock = clock
+        self._refused_until: datetime | None = None
+        self._teller: Literal["log", "tasks"] | None = None
+        self._log: News[wire.LogRow] = News()
+        self._tasks: dict[str, News[wire.TaskRow]] = {}
+        self._latest: dict[str, int] = {}
+        """Node -> when the latest of its tasks began."""
+
+    async def news(self, rights: Rights) -> Happened:
+        if rights.has("/", "Sys.Syslog") and not self._is_refused():
+            try:
+                return await self._of_log()
+            except Denied:
+                self._refused_until = self._clock.now() + REFUSED_FOR
+        if rights.has("/", "Sys.Audit"):
+            return await self._of_tasks()
+        self._teller = None
+        return Happened()
+
+    def _is_refused(self) -> bool:
+        left = self._refused_until - self._clock.now() if self._refused_until else timedelta(0)
+        return timedelta(0) < left <= REFUSED_FOR
+
+    async def _of_log(self) -> Happened:
+        news = self._log if self._teller == "log" else News[wire.LogRow]()
+        rows = await self._api.rows("cluster/log", wire.LogRow, max=FEW if news.begun else MANY)
+        if len(rows) >= FEW and news.overflowed(_log_ids(rows)):
+            rows = await self._api.rows("cluster/log", wire.LogRow, max=MANY)
+        lost, begun = len(rows) >= FEW and news.overflowed(_log_ids(rows)), news.begun
+        self._log = news
+        return self._told("log", [*history.of_log(news.unseen(rows, _log_ids(rows)))], begun=begun, lost=lost)
+
+    async def _of_tasks(self) -> Happened:
+        before = self._tasks if self._teller == "tasks" else {}
+        begun = self._teller == "tasks"
+        rows: defaultdict[str, list[wire.TaskRow]] = defaultdict(list)
+        for row in await self._api.rows("cluster/tasks", wire.TaskRow):
+            rows[row.node].append(row)
+        full = [node for node in rows if node in before and before[node].overflowed(_task_ids(rows[node]))]
+        for node, more in zip(full, await each(full, self._more_tasks), strict=True):
+            rows[node] += more
+        lost = any(before[node].overflowed(_task_ids(rows[node])) for node in full)
+        unseen: list[wire.TaskRow] = []
+        for node in rows:
+            news = before.setdefault(node, News(begun=begun))
+            unseen += news.unseen(rows[node], _task_ids(rows[node]))
+            self._latest[node] = max(row.starttime or 0 for row in rows[node])
+        self._tasks = before
+        return self._told("tasks", [*history.of_tasks(unseen)], begun=begun, lost=lost)
+
+    async def _more_tasks(self, node: str) -> list[wire.TaskRow]:
+        since = max(0, self._latest.get(node, 0) - _OVERLAP_SECONDS)
+        return await self._api.rows(f"nodes/{node}/tasks", wire.TaskRow, source="all", limit=MANY, since=since)
+
+    def _told(self, teller: Literal["log", "tasks"], events: list[Event], *, begun: bool, lost: bool) -> Happened:
+        lost = lost or self._teller not in (None, teller)
+        self._teller = teller
+        return Happened(events, unbroken=begun and not lost, lost=lost)
+
+
+def _log_ids(rows: Sequence[wire.LogRow]) -> list[object]:
+    """The numbers begin anew when a node's cluster file system does."""
+    return [(row.uid, row.node, row.time) for row in rows]
+
+
+def _task_ids(rows: Sequence[wire.TaskRow]) -> list[object]:
+    return [(row.upid, row.endtime is not None) for row in rows]

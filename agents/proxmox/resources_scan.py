@@ -1,0 +1,150 @@
+"""The scope ``resources``: guests, nodes, storages and pools, of one listing and as few questions more as can be.
+
+A steady reading asks three things: the listing, what happened, and one configuration.  What cannot be read stays as
+it was last known, and is named; what is not listed any more is looked into before it is left out.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from agents.errors import AgentError, Throttled, Unauthorized
+from agents.proxmox import carriers, gaps, rights, storages, wire
+from agents.proxmox.guest_list import KINDS as GUESTS
+from agents.proxmox.guest_list import Surroundings, row_id
+from agents.proxmox.guests_scan import GuestsScan
+from agents.proxmox.liveness import Live, Liveness
+from agents.proxmox.memory import LISTED, Listing, Memory
+from agents.proxmox.past import Past
+from agents.proxmox.rights import Rights
+from agents.proxmox.vanished import Vanished
+from schemas.events import Gap, Trouble
+from schemas.resources import Kind, Resource
+
+SCOPE: Final = "resources"
+
+
+class ResourcesScan:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._past = Past(memory.api, memory.clock)
+        self._liveness = Liveness(memory.api, memory.clock)
+        self._guests = GuestsScan(memory)
+        self._vanished = Vanished(memory.api, memory.config.token_id)
+        self._shared: frozenset[str] = frozenset()
+
+    async def read(self) -> Listing:
+        memory = self._memory
+        looked_up = memory.permissions.due
+        allowed = await memory.permissions.current()
+        rows = await memory.listed()
+        self._guests.note(await self._past.news(allowed), rows)
+        live = await self._liveness.look(rows)
+        readable = frozenset(row.node for row in rows.nodes if row.status != "offline") - live.mute
+        sweep = 0 if looked_up else memory.config.sweep
+        found = await self._guests.read(rows, readable, sweep=sweep)
+        rows = found.rows
+        memory.facts.doubt(rows)
+        guests = await self._guests.make(rows, self._surroundings(rows, live, readable, allowed))
+        rest = await self._carriers(rows, live, allowed)
+        listed = {one.key: one for one in (*guests.values(), *rest)}
+        online = {row.node for row in rows.nodes if row.status == "online"} - live.mute
+        allowed = await self._settle(listed, guests, online, allowed, looked_up=looked_up)
+        covered = rights.gaps(allowed, LISTED, memory.config)
+        hidden = [*covered, *self._vanished.gaps(covered)]
+        return Listing(
+            list(memory.published.values()), gaps.fitting([*hidden, *_of_nodes(live), *_of_configs(found.failed)])
+        )
+
+    def _surroundings(
+        self, rows: wire.ResourceRows, live: Live, readable: frozenset[str], allowed: Rights
+    ) -> Surroundings:
+        memory, shared = self._memory, storages.shared(rows.storages)
+        self._shared = self._shared if shared == self._shared else shared
+        return Surroundings(
+            readable=readable,
+            states=_states(rows, live, memory),
+            ha_wishes=memory.ha_wishes,
+            backups=memory.backups,
+            shared=self._shared,
+            vnets=memory.facts.vnets,
+            tells_pools=allowed.everywhere("/pool", "Pool.Audit"),
+        )
+
+    async def _carriers(self, rows: wire.ResourceRows, live: Live, allowed: Rights) -> list[Resource]:
+        """A storage that is not listed any more may have been disabled, which only its definition tells."""
+        memory = self._memory
+        found = carriers.of(memory, rows, live, allowed)
+        before = {key for key, one in memory.published.items() if one.kind is Kind.STORAGE}
+        if before <= {one.key for one in found}:
+            return found
+        try:
+            await memory.facts.read_definitions()
+        except (Throttled, Unauthorized):
+            raise
+        except AgentError:
+            return found
+        return carriers.of(memory, rows, live, allowed)
+
+    async def _settle(
+        self,
+        listed: dict[str, Resource],
+        guests: Mapping[str, Resource],
+        online: set[str],
+        allowed: Rights,
+        *,
+        looked_up: bool,
+    ) -> Rights:
+        """Find out about what is not listed any more, take note of what is left, and return the rights of now."""
+        memory, vanished = self._memory, self._vanished
+        before = {**memory.published, **vanished.missing}
+        unlisted = {key: one for key, one in before.items() if key not in listed and one.kind is not Kind.NODE}
+        converted = [one for one in unlisted.values() if one.kind in GUESTS and row_id(one) in guests]
+        told = {one.key: one for one in (*converted, *self._guests.destroyed(unlisted.values()))}
+        missing = {key: one for key, one in unlisted.items() if key not in told}
+        if not looked_up and (missing.keys() - vanished.missing.keys() or vanished.missing.keys() & listed.keys()):
+            allowed, looked_up = await memory.permissions.anew(), True
+        await vanished.look(missing, allowed, online=online, anew=looked_up)
+        gone = [one for key, one in unlisted.items() if key not in vanished.missing and one.kind in GUESTS]
+        hidden = [one for one in vanished.missing.values() if one.kind in GUESTS]
+        self._guests.settle(guests, gone, hidden)
+        memory.hidden = frozenset(int(one.native_id) for one in hidden)
+        there = {one.key: one for one in vanished.there}
+        memory.published = {**listed, **there}
+        if told:
+            memory.hint(SCOPE, removed=told.values())
+        return allowed
+
+
+def _states(rows: wire.ResourceRows, live: Live, memory: Memory) -> dict[str, str]:
+    """Return what is known better than from the rows, where it differs from them."""
+    found = dict(live.states)
+    if memory.pushed is not None:
+        for row in rows.guests:
+            pushed = memory.pushed(row.vmid)
+            if pushed is not None and pushed.node == row.node:
+                found[row.id] = pushed.status
+    return {row.id: found[row.id] for row in rows.guests if found.get(row.id, row.status) != row.status}
+
+
+def _of_nodes(live: Live) -> Iterator[Gap]:
+    for node in sorted(live.hung):
+        yield Gap(
+            trouble=Trouble.UNREACHABLE,
+            detail=f"pvestatd of {node} hangs (often for a storage that does not answer): its figures stand still, and"
+            " the status of its guests is what the node itself says; see systemctl status pvestatd there",
+        )
+    for node in sorted(live.mute):
+        yield Gap(
+            trouble=Trouble.UNREACHABLE,
+            detail=f"{node} is a member of the cluster and does not answer: its guests are shown as last known",
+        )
+
+
+def _of_configs(failed: Mapping[str, AgentError]) -> Iterator[Gap]:
+    by_reason = defaultdict(list)
+    for guest, error in failed.items():
+        by_reason[str(error)].append((guest, error))
+    for some in by_reason.values():
+        guests = gaps.named(guest for guest, _ in some)
+        yield gaps.because(some[0][1], f"the configuration of {guests} is shown as last known")

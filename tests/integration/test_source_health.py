@@ -45,7 +45,7 @@ def nodes(**second):
 
 def guest(name, backup="unset", kind=Kind.VM, **given):
     native = {} if backup == "unset" else {"newest_backup_at": backup}
-    return thing(name, kind, native=native, parent=NODES[1], **given)
+    return thing(name, kind, native=native, **{"parent": NODES[1]} | given)
 
 
 def told(store, source=LAB):
@@ -211,6 +211,14 @@ def test_where_backups_cannot_be_read_nobody_is_without(store):
     found = told(store).backups
 
     assert (found.without, found.stale, found.unknown) == (0, 0, 2)
+
+
+def test_one_backup_that_cannot_be_seen_says_nothing_of_the_others(store):
+    listed(store, *nodes(status="stopped"), guest("1", None, parent=NODES[0]))
+    listed(store, thing("1", Kind.BACKUP), thing("2", Kind.BACKUP, parent=NODES[1]), scope="backups")
+    store.say(events.failed(after(60), source=LAB, scope="snapshots"))
+
+    assert told(store).backups.without == 1
 
 
 # --- the questions ---------------------------------------------------------------------------------------------------

@@ -84,8 +84,9 @@ ORDER BY ratio DESC, key
 # `null` says that everything was looked through and there is none; nothing at all says that nobody could look.
 _BACKUPS = f"""
 WITH keeping AS (
-    SELECT provider, source, bool_or(presence IN ('unknown', 'ineligible')) AS blind
-    FROM resources WHERE kind IN ('backup', 'schedule') AND presence <> 'gone' AND {_CHOSEN} GROUP BY ALL
+    SELECT provider, source, bool_or(i.kind = 'backup' AND s.status IN ('failed', 'denied', 'late')) AS blind
+    FROM inventory_ AS i LEFT JOIN scopes_ AS s USING (provider, source, scope)
+    WHERE i.kind IN ('backup', 'schedule') AND i.presence <> 'gone' AND {_CHOSEN} GROUP BY ALL
 ), guests AS (
     SELECT provider, source, key, name, json_type(native, '$.newest_backup_at') AS told,
         try_cast(native->>'$.newest_backup_at' AS TIMESTAMPTZ) AS made_at
@@ -93,7 +94,7 @@ WITH keeping AS (
 )
 SELECT provider, source, state, count(*), min_by({{'key': key, 'name': name}}, (name, key), {MOST_NAMED}) FROM (
     SELECT provider, source, key, name,
-        CASE WHEN k.blind OR told IS NULL OR (told <> 'NULL' AND made_at IS NULL) THEN 'unknown'
+        CASE WHEN coalesce(k.blind, false) OR told IS NULL OR (told <> 'NULL' AND made_at IS NULL) THEN 'unknown'
              WHEN told = 'NULL' THEN 'without'
              WHEN made_at < $old THEN 'stale' ELSE 'fresh' END AS state
     FROM guests JOIN keeping AS k USING (provider, source)

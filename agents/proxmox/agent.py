@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import timedelta
 from functools import partial
 
-from agents.contract import Deps, Hint, Scope
+from agents.contract import Deps, Finding, Hint, Scope
 from agents.errors import AgentError, Malformed, Throttled, Unauthorized, Unreachable
-from agents.proxmox import backups, cluster, cluster_scan, disks, networks, schedules, slow_scans, snapshots
+from agents.proxmox import backups, checks, cluster, cluster_scan, disks, networks, schedules, slow_scans, snapshots
 from agents.proxmox.backups_scan import BackupsScan
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
@@ -35,6 +35,7 @@ SCOPES = (
 class ProxmoxAgent:
     def __init__(self, config: ProxmoxConfig, api: Api, deps: Deps) -> None:
         self._api = api
+        self._check = partial(checks.check, config, partial(deps.secret, config.token_secret), deps.clock)
         self._memory = memory = Memory.of(config, api, deps)
         self._usage = Usage(deps.source)
         memory.saw.append(self._usage.saw)
@@ -67,6 +68,9 @@ class ProxmoxAgent:
         """There is no watch that could break: what is read tells of what else has changed."""
         while True:
             yield await self._memory.hints.get()
+
+    async def check(self) -> Sequence[Finding]:
+        return await self._check()
 
     async def samples(self) -> Sequence[Sample]:
         return self._usage.samples()

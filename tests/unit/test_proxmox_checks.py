@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
+from agents.contract import Checks, Deps
 from agents.errors import Unreachable
-from agents.proxmox import certificates, checks
+from agents.proxmox import PROVIDER, certificates, checks
 from agents.proxmox.certificates import Certificate
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.inspection import Entry, Facts, Node
@@ -16,6 +17,7 @@ from agents.proxmox.rights import AUDITOR, Rights
 from agents.proxmox.troubles import Revoked
 from agents.proxmox.wire import ClusterRow
 from daemon.runtime.secrets import SecretUnavailable
+from schemas.resources import SourceRef
 from tests.support.proxmox import simulated, standard
 from tests.support.proxmox.certificates import make
 
@@ -77,6 +79,17 @@ async def test_a_cluster_in_which_all_is_well_is_well_in_everything(clock):
     assert [detail.startswith(f"{url}: SHA-256 {sim.fingerprint}, valid until 20") for url, (_, detail) in
             zip(sim.urls, found["certificate"], strict=True)] == [True, True, True]  # fmt: skip
     assert sim.secret not in str(found)
+
+
+async def test_the_agent_of_a_cluster_can_be_asked_to_look(clock):
+    async with simulated(world(clock, nodes=1)) as sim:
+        deps = Deps(SourceRef(provider="proxmox", name="lab"), clock=clock, secret=lambda _: SecretStr(sim.secret))
+        made = config(url=sim.urls, token_id=sim.token_id, ca=sim.ca, fingerprint=None)
+        async with PROVIDER.connect(made, deps) as agent:
+            assert isinstance(agent, Checks)
+            found = by_name(await agent.check())
+
+    assert {outcome for _, outcome in outcomes(found)} == {"ok"}
 
 
 async def test_a_host_by_itself_is_no_cluster(clock):

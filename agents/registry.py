@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.contract import Provider
 
-NAMES = ("docker", "host")
+NAMES = ("docker", "host", "proxmox")
 
 
 class UnknownProvider(LookupError):

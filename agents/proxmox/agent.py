@@ -16,6 +16,7 @@ from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.memory import LISTED, Listing, Memory
 from agents.proxmox.resources_scan import SCOPE as RESOURCES
 from agents.proxmox.resources_scan import ResourcesScan
+from agents.proxmox.rrd import Backfill
 from agents.proxmox.snapshots_scan import SnapshotsScan
 from agents.proxmox.usage import Usage
 from schemas.events import Gap, Sample
@@ -34,11 +35,11 @@ SCOPES = (
 
 class ProxmoxAgent:
     def __init__(self, config: ProxmoxConfig, api: Api, deps: Deps) -> None:
-        self._api = api
         self._check = partial(checks.check, config, partial(deps.secret, config.token_secret), deps.clock)
         self._memory = memory = Memory.of(config, api, deps)
         self._usage = Usage(deps.source)
-        memory.saw.append(self._usage.saw)
+        self._backfill = Backfill(api, deps.source, deps.sampled_at)
+        memory.saw += [self._usage.saw, self._backfill.saw]
         self._gaps: dict[str, Sequence[Gap]] = {}
         self._scans: Mapping[str, Callable[[], Awaitable[Listing]]] = {
             cluster.SCOPE: partial(cluster_scan.read, memory),
@@ -73,7 +74,8 @@ class ProxmoxAgent:
         return await self._check()
 
     async def samples(self) -> Sequence[Sample]:
-        return self._usage.samples()
+        """Return what was measured since the last call, and a part of what nobody measured before."""
+        return [*self._usage.samples(), *await self._backfill.samples()]
 
 
 def _plain(error: AgentError) -> AgentError:

@@ -100,7 +100,7 @@ def ha_resource(source: SourceRef, row: HaResource, crm_state: str | None, guest
         spec={
             "guest": int(vmid) if vmid.isdecimal() else row.sid,
             "guest_type": kind,
-            "state": "started" if row.state == "enabled" else row.state,
+            "state": wish(row),
             "group": row.group or None,
             "failback": row.failback,
             "max_restart": row.max_restart,
@@ -108,6 +108,11 @@ def ha_resource(source: SourceRef, row: HaResource, crm_state: str | None, guest
             "comment": row.comment or None,
         },
     )
+
+
+def wish(row: HaResource) -> str:
+    """Return the state that a guest is to be kept in; ``enabled`` is an old word for ``started``."""
+    return "started" if row.state == "enabled" else row.state
 
 
 def ha_group(source: SourceRef, row: HaGroup) -> Resource:

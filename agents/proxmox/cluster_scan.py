@@ -36,14 +36,12 @@ async def _refresh(memory: Memory, online: dict[str, str]) -> None:
 
 async def _high_availability(memory: Memory) -> list[Resource]:
     source = memory.source
-    resources = await memory.api.rows("cluster/ha/resources", wire_slow.HaResource)
-    guests = _guests(memory, [row.sid for row in resources])
+    rows = await memory.api.rows("cluster/ha/resources", wire_slow.HaResource)
+    guests = _guests(memory, [row.sid for row in rows])
+    memory.ha_wishes = {int(vmid): cluster.wish(row) for row in rows if (vmid := row.sid.partition(":")[2]).isdecimal()}
     states = await memory.api.rows("cluster/ha/status/current", wire_slow.HaState)
     crm = {row.sid: row.crm_state for row in states if row.type == "service"}
-    found = [cluster.ha_resource(source, row, crm.get(row.sid), guests) for row in resources]
-    memory.ha_wishes = {
-        int(vmid): str(one.spec["state"]) for one in found if (vmid := one.name.partition(":")[2]).isdecimal()
-    }
+    found = [cluster.ha_resource(source, row, crm.get(row.sid), guests) for row in rows]
     return found + await _rules(memory)
 
 

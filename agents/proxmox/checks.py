@@ -45,13 +45,14 @@ def findings(config: ProxmoxConfig, seen: Facts, now: datetime) -> Iterator[Find
 
 def reachable(entries: Sequence[Entry]) -> Finding:
     """A url that refuses the token, or whose certificate is not trusted, is reachable."""
-    lost = [one for one in entries if one.trouble is not None and not isinstance(one.trouble, Unauthorized | Throttled)]
+    lost = [one for one in entries if one.trouble is not None and not isinstance(one.trouble, Unauthorized)]
     answering = [one.url for one in entries if one not in lost]
     if not lost:
         return Finding("reachable", "ok", f"{' and '.join(answering)} answer{'s' * (len(answering) == 1)}")
     told = "; ".join(str(one.trouble) for one in lost)
     if not answering:
-        return Finding("reachable", "failed", told)
+        busy = all(isinstance(one.trouble, Throttled) for one in lost)
+        return Finding("reachable", "warning" if busy else "failed", told)
     return Finding("reachable", "warning", f"{len(lost)} of {len(entries)} urls cannot be used: {told}")
 
 

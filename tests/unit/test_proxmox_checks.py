@@ -127,6 +127,14 @@ async def test_what_answers_and_is_not_the_api_is_no_use(clock, broken):
     assert "token" not in found
 
 
+async def test_a_node_that_asks_to_come_back_later_is_a_warning(clock):
+    async with simulated(world(clock, nodes=1)) as sim:
+        sim.faults.status(503, retry_after=7)
+        found = await looked(sim, clock)
+
+    assert (only(found, "reachable")[0], "token" in found) == ("warning", False)
+
+
 def test_a_url_that_hangs_costs_no_other():
     lost = Entry(ONE, trouble=Unreachable(f"no answer from {ONE}: timed out after 5 s"))
     found = said(Facts([lost, Entry(TWO, version="9.0.3")]))

@@ -48,7 +48,8 @@ def reachable(entries: Sequence[Entry]) -> Finding:
     lost = [one for one in entries if one.trouble is not None and not isinstance(one.trouble, Unauthorized)]
     answering = [one.url for one in entries if one not in lost]
     if not lost:
-        return Finding("reachable", "ok", f"{' and '.join(answering)} answer{'s' * (len(answering) == 1)}")
+        how = "it answers" if len(answering) == 1 else "all answer"
+        return Finding("reachable", "ok", f"{', '.join(answering)}: {how}")
     told = "; ".join(str(one.trouble) for one in lost)
     if not answering:
         busy = all(isinstance(one.trouble, Throttled) for one in lost)

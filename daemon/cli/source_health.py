@@ -8,7 +8,7 @@ from daemon.cli import tables, words
 from daemon.cli.tables import Column, Sheet
 from schemas.health import STALE_DAYS, BackupHealth, Fill, KindHealth, Machine
 from schemas.queries import SourceRow
-from schemas.resources import Health, Presence
+from schemas.resources import Health, Presence, Status
 
 _MACHINES = (
     Column("MACHINE", keep=True),
@@ -55,7 +55,8 @@ def _machine(one: Machine) -> tuple[str, ...]:
     """What was last seen of one that cannot be read now is not shown as if it were so."""
     if one.presence not in (Presence.PRESENT, Presence.SUSPECT):
         return one.name, one.kind, one.presence, "", one.version, ""
-    says = one.native_status if one.native_status != one.status else ""
+    is_well = one.status is Status.RUNNING and one.health is Health.OK
+    says = "" if is_well or one.native_status == one.status else one.native_status
     return one.name, one.kind, one.status, "" if one.health is Health.UNKNOWN else one.health, one.version, says
 
 

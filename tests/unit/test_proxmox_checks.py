@@ -71,7 +71,7 @@ async def test_a_cluster_in_which_all_is_well_is_well_in_everything(clock):
         found = await looked(sim, clock)
 
     assert {outcome for _, outcome in outcomes(found)} == {"ok"}
-    assert only(found, "reachable")[1] == f"{' and '.join(sim.urls)} answer"
+    assert only(found, "reachable")[1] == f"{', '.join(sim.urls)}: all answer"
     assert only(found, "token")[1].startswith("homelabd of monitor@pve is accepted")
     assert only(found, "quorum") == ("ok", "lab is quorate, 3 of 3 nodes are online")
     assert only(found, "version") == ("ok", "9.2.11 on pve1, pve2, pve3")

@@ -46,7 +46,8 @@ def test_machines_come_first_the_stopped_before_the_failing_before_the_degraded(
     ills = (
         machine("pve1", health=Health.DEGRADED),
         machine("lab", Kind.CLUSTER, health=Health.FAILING, native_status="no quorum"),
-        machine("pve2", status=Status.STOPPED, native_status="offline"), machine("pve3", presence=Presence.UNKNOWN, health=Health.FAILING),
+        machine("pve2", status=Status.STOPPED, native_status="offline"),
+        machine("pve3", presence=Presence.UNKNOWN, health=Health.FAILING),
         machine("pve4", status=Status.UNKNOWN, native_status="unknown"),
     )  # fmt: skip
 
@@ -123,7 +124,7 @@ def test_a_source_is_on_one_screen(capsys):
     wanted = """
         MACHINE  KIND     STATUS   HEALTH   VERSION  SAYS
         lab      cluster  running  failing           no quorum
-        pve1     node     running  ok       9.0.3    online
+        pve1     node     running  ok       9.0.3
         pve2     node     unknown
 
         KIND              TOTAL  RUNNING  STOPPED  UNKNOWN  FAILING

@@ -54,10 +54,6 @@ class _Nodes:
     def in_order(self, now: datetime) -> list[str]:
         return sorted(self._urls, key=lambda url: (self._lost_until.get(url, now) > now, url != self.last))
 
-    def answered(self, url: str) -> None:
-        self.last = url
-        self._lost_until.pop(url, None)
-
     def lost(self, url: str, now: datetime) -> None:
         self._lost_until[url] = now + UNREACHABLE_FOR
 
@@ -143,7 +139,7 @@ class Api:
                 answer = await self._threads.run(asking)
         except TimeoutError:
             raise troubles.of_silence(url, path, read, connected=not way.connecting) from None
-        self._nodes.answered(url)
+        self._nodes.last = url
         self._skew = _ahead(answer.headers.get("Date", ""), self._clock.now())
         return _Reply(url, _data(url, path, answer.body))
 

@@ -141,7 +141,7 @@ def gaps(rights: Rights, kinds: Iterable[Kind], config: ProxmoxConfig) -> list[G
     found: list[Gap] = []
     for need in NEEDED:
         hidden = tuple(kind for kind in need.hides if kind in asked)
-        told = not need.optional and not asked.isdisjoint(need.details)
+        told = not asked.isdisjoint(need.details)
         if (hidden or told) and not need.met(rights):
             found += _gaps(need, hidden, rights, config)
     return found

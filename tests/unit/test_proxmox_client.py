@@ -267,15 +267,20 @@ async def test_a_name_server_that_hangs_is_not_waited_for(clock, monkeypatch):
     async with api_at(clock, "https://pve1.lan:8006", timeout="200ms") as api:
         error = await failure(api, "nodes/pve1/status")
         assert "no answer from https://pve1.lan:8006: timed out" in str(error)
-    assert [one.daemon for one in hanging()] == [True]
+    async with api_at(clock, "https://pve1.lan:8006", timeout="60s") as api, asyncio.TaskGroup() as group:
+        task = group.create_task(failure(api))
+        await until(lambda: len(hanging()) == 2)
+        await api.close()
+        assert "is closed" in str(await task)
+    assert [one.daemon for one in hanging()] == [True, True]
     hung.set()
     await until(lambda: not hanging())
 
 
 async def test_a_node_that_takes_connections_but_does_not_encrypt_is_passed_over(clock):
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        hung = f"https://127.0.0.1:{mute.getsockname()[1]}"
-        async with scripted(answering(data("ok"))) as node, api_at(clock, hung, node, timeout="400ms") as api:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        mute = [f"https://127.0.0.1:{each.getsockname()[1]}" for each in (one, two)]
+        async with scripted(answering(data("ok"))) as node, api_at(clock, *mute, node, timeout="600ms") as api:
             assert await api.raw("nodes/pve1/status") == "ok"
 
 
@@ -311,6 +316,43 @@ async def test_a_kept_connection_that_is_gone_at_the_next_question_is_made_anew(
         assert await api.raw("version") == 3
 
     assert node.connections == 2
+
+
+async def test_of_kept_connections_that_are_gone_only_one_is_tried(clock):
+    gate = asyncio.Event()
+
+    async def one_each(asked, wire):
+        if asked.number > 1:
+            wire.reset()
+        else:
+            await gate.wait()
+            await wire.send(data("ok"))
+
+    async with scripted(one_each) as node, api_at(clock, node) as api, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(api.raw("version")) for _ in range(3)]
+        await until(lambda: len(node.asked) == 3)
+        gate.set()
+        await asyncio.wait(tasks)
+        assert await api.raw("version") == "ok"
+        assert len(node.asked) == 5
+
+
+async def test_an_answer_that_stalls_on_a_kept_connection_is_not_asked_for_again(clock):
+    async def stalling(asked, wire):
+        await wire.send(data([]) if asked.number == 1 else http("200 OK", b'{"data"', length=5000))
+
+    async with scripted(stalling) as node, api_at(clock, node, timeout="200ms") as api:
+        await api.raw("version")
+        assert "timed out" in str(await failure(api))
+        assert len(node.asked) == 2
+
+
+async def test_a_question_for_another_node_may_take_all_the_time_there_is(clock):
+    async with scripted(silent) as one, scripted() as two, api_at(clock, one, two, timeout="400ms") as api:
+        error = await failure(api, "nodes/pve2/network")
+
+    assert error.reason == "timed out after 0.4 s"
+    assert two.asked == []
 
 
 async def test_a_new_connection_that_breaks_is_not_tried_again(clock):
@@ -434,7 +476,7 @@ async def test_closing_does_not_wait_for_what_hangs(clock):
         await until(lambda: len(node.asked) == 1)
         started = time.monotonic()
         await api.close()
-        assert "closed" in str(await task)
+        assert f"the connection to {node.url} is closed" in str(await task)
         assert time.monotonic() - started < 1
         assert all(one.daemon for one in hanging())
 

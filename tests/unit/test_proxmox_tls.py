@@ -162,7 +162,7 @@ async def test_another_certificate_than_the_pinned_one_is_refused(clock):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("expired", "has expired"), ("early", "is not valid yet"), ("other", "another name than 127.0.0.1")],
+    [("expired", "has expired (SHA-256"), ("early", "is not valid yet"), ("other", "another name than 127.0.0.1")],
 )
 async def test_what_is_wrong_with_a_certificate_is_said_in_plain_words(clock, made, name, words):
     async with scripted(made=made[name]) as node:

@@ -21,6 +21,7 @@ from daemon.api.picturing import Picturing
 from daemon.api.pooling import Pooling
 from daemon.api.reading import Reading
 from daemon.api.republish import Republish
+from daemon.api.resolving import Resolver
 from daemon.api.service import serve
 from daemon.api.store_answers import Standing, StoreAnswers
 from daemon.ingest import tables
@@ -31,13 +32,13 @@ from daemon.ingest.loop import InventoryIngest
 from daemon.ingest.tables import TableIngest
 from daemon.reconcile.folders import Folders
 from daemon.reconcile.loop import Reconciler
-from daemon.runtime import bus, logs, state, streams, systemd
+from daemon.runtime import bus, clusters, logs, state, streams, systemd
 from daemon.runtime.clock import Clock, SystemClock
 from daemon.runtime.connection import Connection
 from daemon.runtime.metrics import Metrics
 from daemon.runtime.options import DaemonOptions
 from daemon.runtime.publisher import Publisher
-from daemon.runtime.secrets import resolve
+from daemon.runtime.secrets import environment, resolve
 from daemon.runtime.supervise import run_until_signal
 from daemon.runtime.version import version
 from daemon.scheduler.jobs import Jobs, scheduled
@@ -84,7 +85,8 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
         reconciler = Reconciler(
             database, clock, announced=announcer.wake, unmanaged=_unmanaged(config), every=config.reconcile_every
         )
-        intents = Intents(database, clock, client, reconciler)
+        resolver = Resolver(clusters.read(config, environment())[0])
+        intents = Intents(database, clock, client, reconciler, resolver)
         republish = Republish(database, intents, clock)
         folders = Folders(database, clock, reconciler)
         folders.watch(config.expectations.folder)
@@ -97,10 +99,12 @@ async def assembled(config: HomelabConfig, client: Connection, folder: Path, clo
 
         ingest = InventoryIngest(client, database, clock, metrics, done, republish.want_all)
         answers = StoreAnswers(
-            database, clock, Reading(database, clock), intents,
-            expecting=Expecting(database, clock, reconciler), applying=Applying(database, clock, reconciler, folders),
-            pooling=Pooling(database, clock, reconciler.mark),
-            picturing=Picturing(database, clock), sandbox=sandbox, standing=partial(_standing, ingest, client),
+            database, clock, Reading(database, clock, resolver), intents,
+            expecting=Expecting(database, clock, reconciler, resolver),
+            applying=Applying(database, clock, reconciler, folders),
+            pooling=Pooling(database, clock, reconciler.mark, resolver),
+            picturing=Picturing(database, clock, resolver), sandbox=sandbox,
+            standing=partial(_standing, ingest, client),
             version=version(), pid=os.getpid(), started_at=clock.now(),
         )  # fmt: skip
         await stack.enter_async_context(serve(client, answers, version=version(), clock=clock))
@@ -196,6 +200,8 @@ async def run_daemon(config: HomelabConfig, options: DaemonOptions) -> None:
         host, port = options.http_listen or config.http.listen, _given(options.http_port, config.http.port)
         address, serving = await stack.enter_async_context(http(config, daemon, url, login, jwt, host=host, port=port))
         stack.callback(systemd.notify, "STOPPING=1")
+        for fault in clusters.read(config, environment())[1]:
+            log.warning("environment_fault", fault=str(fault))
         log.info("daemon_starts", version=version(), state=str(folder), bus=client.address, http=address)
         tasks = {**daemon.tasks, "http": serving}
         await run_until_signal(started(tasks), ready=partial(systemd.notify, "READY=1"))

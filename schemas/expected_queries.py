@@ -128,6 +128,7 @@ class DeviationActAnswer(Answer):
 
 class OperatorStateQuery(Message):
     target: str
+    cluster: str | None = Field(default=None, description="that has the resource which `target` names")
     state: State | None = Field(default=None, description="None clears")
     until_at: AwareDatetime | None = None
     reason: str = ""
@@ -256,6 +257,7 @@ class SnapshotExportAnswer(Page):
 
 class TemplateQuery(Message):
     key: str
+    cluster: str | None = None
 
 
 class TemplateAnswer(Answer):

@@ -159,7 +159,8 @@ class ResourceRow(Message):
 
 
 class ResourceQuery(Message):
-    key: str = Field(description="the key, or a name where only one resource has it")
+    key: str = Field(description="the key, or a name or vmid that tells which")
+    cluster: str | None = Field(default=None, description="the cluster, or other source, that has it")
     events: int = Field(default=10, ge=0, le=200)
 
 
@@ -192,6 +193,7 @@ class ResourceAnswer(Answer):
 
 class RelationsQuery(Message):
     key: str
+    cluster: str | None = None
     depth: int = Field(default=1, ge=1, le=4)
 
 
@@ -251,6 +253,7 @@ class DeviationsAnswer(Page):
 
 class MetricsQuery(Message):
     key: str
+    cluster: str | None = None
     metric: str | None = None
     since: AwareDatetime | None = Field(default=None, description="one hour ago if not given")
     until: AwareDatetime | None = None
@@ -335,6 +338,7 @@ class StatusAnswer(Answer):
 
 
 class AdoptQuery(Selector):
+    cluster: str | None = Field(default=None, description="the source, as `source`; keys may then be names or vmids")
     dry_run: bool = False
 
 
@@ -396,7 +400,8 @@ class ErrorAnswer(Message):
     """Also in the headers ``Nats-Service-Error-Code`` and ``Nats-Service-Error``."""
 
     code: str = Field(
-        description="bad_query, not_found, ambiguous, refused, unavailable, busy, timeout, too_large or failed"
+        description="bad_query, not_found, ambiguous, unreachable (the cluster cannot be read), refused, unavailable, "
+        "busy, timeout, too_large or failed"
     )
     error: str
     candidates: tuple[str, ...] = ()

@@ -1,14 +1,14 @@
 """Answers about what should be, the care of deviations, and what operators say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 from daemon.api.answers import Refused
 from daemon.api.caring import act
-from daemon.api.reading import one_key
+from daemon.api.resolving import Resolver
 from daemon.reconcile import declared, standing
 from daemon.reconcile.loop import Reconciler
 from daemon.runtime.clock import Clock
@@ -32,9 +32,11 @@ class Expecting:
     database: Database
     clock: Clock
     reconciler: Reconciler
+    resolver: Resolver = field(default_factory=Resolver)
 
     async def expectations(self, query: e.ExpectationsQuery) -> e.ExpectationsAnswer:
-        return await self.database.read(partial(_expectations, query=query, now=self.clock.now()))
+        work = partial(_expectations, query=query, now=self.clock.now(), resolver=self.resolver)
+        return await self.database.read(work)
 
     async def deviation_act(self, query: e.DeviationActQuery) -> e.DeviationActAnswer:
         now = self.clock.now()
@@ -44,7 +46,7 @@ class Expecting:
 
     async def operator_state(self, query: e.OperatorStateQuery) -> e.OperatorStateAnswer:
         now = self.clock.now()
-        target, states = await self._write(partial(_say, query=query, now=now))
+        target, states = await self._write(partial(_say, query=query, now=now, resolver=self.resolver))
         self.reconciler.mark_target(target)
         return e.OperatorStateAnswer(as_of=now, states=tuple(states))
 
@@ -58,15 +60,20 @@ class Expecting:
 # --- expectations ----------------------------------------------------------------------------------------------------
 
 
-def _expectations(con: Connection, query: e.ExpectationsQuery, now: datetime) -> e.ExpectationsAnswer:
+def _expectations(
+    con: Connection, query: e.ExpectationsQuery, now: datetime, resolver: Resolver
+) -> e.ExpectationsAnswer:
     drawn_on = sources.provenance(con, None, None, now=now)
     states = tuple(operator_states.fetch(con, now=now))
     empty = e.ExpectationsAnswer(as_of=now, sources=drawn_on, total=0, operator_states=states)
-    return _declarations(con, query, empty) if query.of == "declarations" else _of_keys(con, query, empty)
+    if query.of == "declarations":
+        return _declarations(con, query, empty)
+    return _of_keys(con, query, empty, _chosen(con, query.selector, resolver))
 
 
-def _of_keys(con: Connection, query: e.ExpectationsQuery, empty: e.ExpectationsAnswer) -> e.ExpectationsAnswer:
-    keys = _chosen(con, query.selector)
+def _of_keys(
+    con: Connection, query: e.ExpectationsQuery, empty: e.ExpectationsAnswer, keys: set[str]
+) -> e.ExpectationsAnswer:
     if query.origin is not None:
         keys &= _of_origin(con, query.origin)
     left = sorted(key for key in keys if key > (query.cursor or ""))
@@ -76,12 +83,12 @@ def _of_keys(con: Connection, query: e.ExpectationsQuery, empty: e.ExpectationsA
     return empty.model_copy(update={"items": items, **_paged(len(keys), shown, more=len(left) > len(shown))})
 
 
-def _chosen(con: Connection, selector: Selector) -> set[str]:
+def _chosen(con: Connection, selector: Selector, resolver: Resolver) -> set[str]:
     """The keys that something is expected of; what was never seen can be chosen by what its key says only."""
     expected = expectations.keys(con)
     if selector.is_empty:
         return expected
-    selector = selector.model_copy(update={"keys": tuple(_named(con, text) for text in selector.keys)})
+    selector = selector.model_copy(update={"keys": tuple(_named(con, text, resolver) for text in selector.keys)})
     chosen = resources.condition(selector, include_gone=True)
     keys = expected & set(resources.keys(con, chosen, limit=_EVERY))
     beyond = selector.model_dump(exclude_defaults=True).keys() - {"keys", "provider", "source", "kind"}
@@ -90,8 +97,8 @@ def _chosen(con: Connection, selector: Selector) -> set[str]:
     return keys
 
 
-def _named(con: Connection, text: str) -> str:
-    return text if expectations.fetch(con, [text]) else one_key(con, text)
+def _named(con: Connection, text: str, resolver: Resolver) -> str:
+    return text if expectations.fetch(con, [text]) else resolver.key(con, text)
 
 
 def _says_so(selector: Selector, key: Key) -> bool:
@@ -152,8 +159,10 @@ def _paged(total: int, shown: list[str], *, more: bool) -> dict[str, object]:
 # --- what operators say ----------------------------------------------------------------------------------------------
 
 
-def _say(con: Connection, query: e.OperatorStateQuery, now: datetime) -> tuple[str, list[OperatorState]]:
-    target = _target(con, query.target)
+def _say(
+    con: Connection, query: e.OperatorStateQuery, now: datetime, resolver: Resolver
+) -> tuple[str, list[OperatorState]]:
+    target = _target(con, query.target, query.cluster, resolver)
     if query.state is None:
         operator_states.clear(con, target)
     else:
@@ -169,8 +178,10 @@ def _say(con: Connection, query: e.OperatorStateQuery, now: datetime) -> tuple[s
     return target, [one for one in operator_states.fetch(con, now=now, target=target) if standing.is_in_force(one, now)]
 
 
-def _target(con: Connection, text: str) -> str:
-    """Return the pool's path, source or key that ``text`` means; raises ``Refused``."""
+def _target(con: Connection, text: str, cluster: str | None, resolver: Resolver) -> str:
+    """Return the pool's path, source or key that ``text`` means; in a cluster only a resource.  Raises ``Refused``."""
+    if cluster is not None:
+        return resolver.key(con, text, cluster=cluster, intent="write")
     if text.startswith("/"):
         return _pool(text)
     names = [f"{provider}/{name}" for provider, name in sources.named(con, text)]
@@ -178,7 +189,7 @@ def _target(con: Connection, text: str) -> str:
         return names[0]
     if names:
         raise Refused("ambiguous", f"{len(names)} sources are called {text!r}", candidates=tuple(names))
-    return _named(con, text)
+    return text if expectations.fetch(con, [text]) else resolver.key(con, text, intent="write")
 
 
 def _pool(path: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -13,6 +13,7 @@ from nats.errors import NoRespondersError
 
 from daemon.api.answers import Refused
 from daemon.api.reading import source_of
+from daemon.api.resolving import Resolver
 from daemon.reconcile import adopt
 from daemon.reconcile.actual import Actual
 from daemon.reconcile.loop import Reconciler
@@ -29,6 +30,7 @@ from schemas.resources import Presence
 T = TypeVar("T")
 MAX_ADOPTED = 10_000
 SHOWN = 200
+_NAMED = 3
 _POLL = 0.05
 _ASK = 2.0
 
@@ -39,11 +41,12 @@ class Intents:
     clock: Clock
     bus: Client
     reconciler: Reconciler
+    resolver: Resolver = field(default_factory=Resolver)
 
     async def adopt(self, query: q.AdoptQuery) -> q.AdoptAnswer:
-        if query.is_empty:
+        if query.is_empty and query.cluster is None:
             raise Refused("bad_query", "say what to adopt: keys, or a provider, kind, source, name or label")
-        work = partial(_adopt, query=query, now=self.clock.now())
+        work = partial(_adopt, query=query, now=self.clock.now(), resolver=self.resolver)
         answer = await (self.database.read(work) if query.dry_run else self._write(work))
         if not query.dry_run:
             self.reconciler.mark(keys=[one.key for one in answer.adopted])
@@ -126,20 +129,19 @@ class Intents:
             await asyncio.sleep(_POLL)
 
 
-def _adopt(con: Connection, query: q.AdoptQuery, now: datetime) -> q.AdoptAnswer:
+def _adopt(con: Connection, query: q.AdoptQuery, now: datetime, resolver: Resolver) -> q.AdoptAnswer:
     skipped: dict[str, str] = {}
     wanted: list[str] = []
+    provider, source = _place(con, query, resolver)
+    query = query.model_copy(update={"provider": provider, "source": source})
     if query.keys:
         for text in query.keys:
-            found = resources.named(con, text)
-            if len(found) == 1:
-                wanted += found
-            else:
-                skipped[text] = "no such resource" if not found else f"may be any of {', '.join(found[:3])}"
+            try:
+                wanted.append(resolver.among(con, text, provider, source, intent="write"))
+            except Refused as refused:
+                skipped[text] = _why_skipped(refused)
         query = query.model_copy(update={"keys": tuple(wanted)})
     if wanted or not skipped:
-        provider, source = source_of(query.provider, query.source)
-        query = query.model_copy(update={"provider": provider, "source": source})
         chosen = resources.condition(query, include_gone=bool(wanted))
         wanted = resources.keys(con, chosen, limit=MAX_ADOPTED + 1)
     if len(wanted) > MAX_ADOPTED:
@@ -163,6 +165,25 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime) -> q.AdoptAnswer
         adopted.put(con, made)
     shown.sort(key=lambda one: one.key)
     return q.AdoptAnswer(as_of=now, adopted=tuple(shown), skipped=skipped, total=len(shown))
+
+
+def _place(con: Connection, query: q.AdoptQuery, resolver: Resolver) -> tuple[str | None, str | None]:
+    provider, source = source_of(query.provider, query.source)
+    if query.cluster is None:
+        return provider, source
+    place = resolver.place(con, query.cluster)
+    if provider not in {None, place[0]} or source not in {None, place[1]}:
+        raise Refused("bad_query", "cluster and source name different places: leave one of them away")
+    return place
+
+
+def _why_skipped(refused: Refused) -> str:
+    if refused.code == "not_found":
+        but = str(refused).partition("; ")[2]
+        return f"no such resource: {but}" if but else "no such resource"
+    if refused.code == "ambiguous":
+        return f"may be any of {', '.join(refused.candidates[:_NAMED])}: {refused}"
+    return str(refused)
 
 
 def _shortened(answer: q.AdoptAnswer) -> q.AdoptAnswer:

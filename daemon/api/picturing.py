@@ -1,13 +1,14 @@
 """Answers about pictures of the whole: snapshots, what differs between them, and manifests made of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import orjson
 
 from daemon.api.answers import Refused
-from daemon.api.reading import BYTES_FOR_ITEMS, one_key, source_of
+from daemon.api.reading import BYTES_FOR_ITEMS, source_of
+from daemon.api.resolving import Resolver
 from daemon.reconcile import exporting, templates
 from daemon.reconcile import pictures as compared
 from daemon.reconcile.templates import Facts
@@ -28,6 +29,7 @@ _DAY = timedelta(days=1)
 class Picturing:
     database: Database
     clock: Clock
+    resolver: Resolver = field(default_factory=Resolver)
 
     async def snapshots(self, query: e.SnapshotsQuery) -> e.SnapshotsAnswer:
         return await self.database.read(lambda con: _snapshots(con, query, self.clock.now()))
@@ -45,7 +47,7 @@ class Picturing:
         return await self.database.read(lambda con: _export(con, query, self.clock.now()))
 
     async def template(self, query: e.TemplateQuery) -> e.TemplateAnswer:
-        return await self.database.read(lambda con: _template(con, query, self.clock.now()))
+        return await self.database.read(lambda con: _template(con, query, self.clock.now(), self.resolver))
 
 
 def _snapshots(con: Connection, query: e.SnapshotsQuery, now: datetime) -> e.SnapshotsAnswer:
@@ -108,8 +110,8 @@ def _export(con: Connection, query: e.SnapshotExportQuery, now: datetime) -> e.S
     )  # fmt: skip
 
 
-def _template(con: Connection, query: e.TemplateQuery, now: datetime) -> e.TemplateAnswer:
-    key = one_key(con, query.key)
+def _template(con: Connection, query: e.TemplateQuery, now: datetime, resolver: Resolver) -> e.TemplateAnswer:
+    key = resolver.key(con, query.key, cluster=query.cluster)
     part = Key.parse(key)
     one = pictures.fetch(con, None, [key]).get(key)
     presence = resources.fetch(con, [key], ("presence",))[0]["presence"]

@@ -1,22 +1,24 @@
 """Answers about pools, and their changes by hand.  What a manifest declares is changed in the manifest."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 
 from daemon.api.answers import Refused
+from daemon.api.resolving import Resolver
 from daemon.reconcile import pools as deciding
 from daemon.runtime.clock import Clock
 from daemon.store import memberships, pools
 from daemon.store.database import Connection, Database, StoreUnavailable
 from daemon.store.views import pools as views
-from daemon.store.views import resources, sources
+from daemon.store.views import sources
 from schemas import expected_queries as e
 from schemas.pools import Pool, checked
 
 _SHOWN = 5
+_Act = Callable[[Connection, e.PoolChangeQuery, dict[str, Pool]], tuple[str, ...]]
 
 
 def _nobody(keys: Iterable[str]) -> None:
@@ -30,13 +32,15 @@ class Pooling:
     database: Database
     clock: Clock
     moved: Callable[[Iterable[str]], None] = _nobody
+    resolver: Resolver = field(default_factory=Resolver)
 
     async def pools(self, query: e.PoolsQuery) -> e.PoolsAnswer:
         return await self.database.read(partial(_pools, query=query, now=self.clock.now()))
 
     async def pool_change(self, query: e.PoolChangeQuery) -> e.PoolChangeAnswer:
         try:
-            answer, keys = await self.database.write(partial(_change, query=query, now=self.clock.now()))
+            work = partial(_change, query=query, now=self.clock.now(), resolver=self.resolver)
+            answer, keys = await self.database.write(work)
         except StoreUnavailable as error:
             raise Refused("unavailable", f"nothing was changed: {error}") from error
         self.moved(keys)
@@ -81,8 +85,14 @@ def _members(con: Connection, query: e.PoolsQuery, empty: e.PoolsAnswer) -> e.Po
     )
 
 
-def _change(con: Connection, query: e.PoolChangeQuery, now: datetime) -> tuple[e.PoolChangeAnswer, set[str]]:
-    act = {"put": _put, "delete": _delete, "add": _add, "remove": _remove}[query.act]
+def _change(
+    con: Connection, query: e.PoolChangeQuery, now: datetime, resolver: Resolver
+) -> tuple[e.PoolChangeAnswer, set[str]]:
+    acts: dict[str, _Act] = {
+        "put": _put, "delete": _delete, "add": partial(_add, resolver=resolver),
+        "remove": partial(_remove, resolver=resolver),
+    }  # fmt: skip
+    act = acts[query.act]
     defined = pools.definitions(con)
     pool = defined.get(query.path)
     if pool is not None and pool.manifest is not None:
@@ -123,20 +133,20 @@ def _delete(con: Connection, query: e.PoolChangeQuery, defined: dict[str, Pool])
     return gone
 
 
-def _add(con: Connection, query: e.PoolChangeQuery, defined: dict[str, Pool]) -> tuple[str, ...]:
+def _add(con: Connection, query: e.PoolChangeQuery, defined: dict[str, Pool], resolver: Resolver) -> tuple[str, ...]:
     pool = defined.get(query.path)
     if pool is None:
         if query.path not in views.paths(con):
             raise _no_pool(con, query.path)
         pools.put(con, Pool(path=query.path))  # it stood above others, and now somebody says something of it
-    keys = sorted({_key(con, text) for text in _some(query)} - set(pool.keys if pool else ()))
+    keys = sorted({resolver.key(con, text, intent="write") for text in _some(query)} - set(pool.keys if pool else ()))
     pools.add(con, query.path, keys)
     return tuple(keys)
 
 
-def _remove(con: Connection, query: e.PoolChangeQuery, defined: dict[str, Pool]) -> tuple[str, ...]:
+def _remove(con: Connection, query: e.PoolChangeQuery, defined: dict[str, Pool], resolver: Resolver) -> tuple[str, ...]:
     pool = _made_by_hand(con, query.path, defined)
-    wanted = {text if text in pool.keys else _key(con, text) for text in _some(query)}
+    wanted = {text if text in pool.keys else resolver.key(con, text, intent="write") for text in _some(query)}
     keys = sorted(wanted & set(pool.keys))
     if others := wanted - set(keys):
         known = memberships.paths_of(con, others)
@@ -152,16 +162,6 @@ def _some(query: e.PoolChangeQuery) -> tuple[str, ...]:
     if not query.keys:
         raise Refused("bad_query", f"{query.act}: say which resources, in `keys`")
     return query.keys
-
-
-def _key(con: Connection, text: str) -> str:
-    """The one key that ``text`` means; what is gone has one, too."""
-    found = resources.named(con, text)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Refused("ambiguous", f"{len(found)} resources are called {text!r}: use a key", candidates=tuple(found))
-    raise Refused("not_found", f"no resource is called {text!r}", candidates=tuple(resources.alike(con, text)))
 
 
 def _made_by_hand(con: Connection, path: str, defined: dict[str, Pool]) -> Pool:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import orjson
 
 from daemon.api import unwell
 from daemon.api.answers import Refused
+from daemon.api.resolving import Resolver
 from daemon.reconcile.severity import at_least
 from daemon.runtime.clock import Clock
 from daemon.store import deviations, expectations, operator_states
@@ -35,6 +36,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Reading:
     database: Database
     clock: Clock
+    resolver: Resolver = field(default_factory=Resolver)
 
     async def overview(self, query: q.OverviewQuery) -> q.OverviewAnswer:
         return await self.database.read(lambda con: _overview(con, query, self.clock.now()))
@@ -46,19 +48,19 @@ class Reading:
         return await self.database.read(lambda con: _resources(con, query, self.clock.now()))
 
     async def resource(self, query: q.ResourceQuery) -> q.ResourceAnswer:
-        return await self.database.read(lambda con: _resource(con, query, self.clock.now()))
+        return await self.database.read(lambda con: _resource(con, query, self.clock.now(), self.resolver))
 
     async def relations(self, query: q.RelationsQuery) -> q.RelationsAnswer:
-        return await self.database.read(lambda con: _relations(con, query, self.clock.now()))
+        return await self.database.read(lambda con: _relations(con, query, self.clock.now(), self.resolver))
 
     async def events(self, query: q.EventsQuery) -> q.EventsAnswer:
-        return await self.database.read(lambda con: _events(con, query, self.clock.now()))
+        return await self.database.read(lambda con: _events(con, query, self.clock.now(), self.resolver))
 
     async def deviations(self, query: q.DeviationsQuery) -> q.DeviationsAnswer:
-        return await self.database.read(lambda con: _deviations(con, query, self.clock.now()))
+        return await self.database.read(lambda con: _deviations(con, query, self.clock.now(), self.resolver))
 
     async def metrics(self, query: q.MetricsQuery) -> q.MetricsAnswer:
-        return await self.database.read(lambda con: _metrics(con, query, self.clock.now()))
+        return await self.database.read(lambda con: _metrics(con, query, self.clock.now(), self.resolver))
 
 
 def _overview(con: Connection, query: q.OverviewQuery, now: datetime) -> q.OverviewAnswer:
@@ -154,8 +156,9 @@ def _fitting(rows: Sequence[Mapping[str, object] | Message]) -> int:
     return len(rows)
 
 
-def _resource(con: Connection, query: q.ResourceQuery, now: datetime) -> q.ResourceAnswer:
-    key = one_key(con, query.key)
+def _resource(con: Connection, query: q.ResourceQuery, now: datetime, resolver: Resolver) -> q.ResourceAnswer:
+    meant = resolver.meant(con, query.key, cluster=query.cluster)
+    key = meant.key
     row = resources.fetch(con, [key])[0]
     expected = expectations.fetch(con, [key]).get(key)
     part = Key.parse(key)
@@ -163,41 +166,32 @@ def _resource(con: Connection, query: q.ResourceQuery, now: datetime) -> q.Resou
         as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now),
         resource=q.ResourceRow.model_validate(row), deviations=tuple(deviations.still_open(con, [key])),
         expected={path: owned.value for path, owned in expected.fields.items()} if expected else None,
-        events=tuple(history.events(con, q.EventsQuery(key=key), limit=query.events)),
+        events=tuple(history.events(con, q.EventsQuery(key=key), limit=query.events)), hint=meant.hint,
     )  # fmt: skip
 
 
-def one_key(con: Connection, text: str) -> str:
-    """Return the one key that ``text`` means; raises ``Refused``."""
-    found = resources.named(con, text)
-    if not found:
-        close = tuple(resources.alike(con, text))
-        raise Refused("not_found", f"no resource is called {text!r}", candidates=close)
-    if len(found) > 1:
-        raise Refused("ambiguous", f"{len(found)} resources are called {text!r}: use a key", candidates=tuple(found))
-    return found[0]
-
-
-def _meant(con: Connection, text: str | None) -> str | None:
+def _meant(con: Connection, text: str | None, place: tuple[str | None, str | None], resolver: Resolver) -> str | None:
     """Accept a name where a key is asked for; a source (``<provider>/<name>``) may be meant, too."""
-    return text if text is None or "/" in text else one_key(con, text)
+    return text if text is None or "/" in text else resolver.among(con, text, *place)
 
 
-def _relations(con: Connection, query: q.RelationsQuery, now: datetime) -> q.RelationsAnswer:
-    key = one_key(con, query.key)
+def _relations(con: Connection, query: q.RelationsQuery, now: datetime, resolver: Resolver) -> q.RelationsAnswer:
+    meant = resolver.meant(con, query.key, cluster=query.cluster)
+    key = meant.key
     part = Key.parse(key)
     edges = relations.edges(con, key, query.depth)
     full = len(edges) >= relations.MAX_EDGES
     return q.RelationsAnswer(
         as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now), key=key, edges=tuple(edges),
-        hint=f"only the first {relations.MAX_EDGES} edges: ask with a smaller depth" if full else "",
+        hint=f"only the first {relations.MAX_EDGES} edges: ask with a smaller depth" if full else meant.hint,
     )  # fmt: skip
 
 
-def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAnswer:
+def _events(con: Connection, query: q.EventsQuery, now: datetime, resolver: Resolver) -> q.EventsAnswer:
     _cursor_number(query.cursor)
     provider, source = source_of(query.provider, query.source)
-    query = query.model_copy(update={"provider": provider, "source": source, "key": _meant(con, query.key)})
+    key = _meant(con, query.key, (provider, source), resolver)
+    query = query.model_copy(update={"provider": provider, "source": source, "key": key})
     found = history.events(con, query, limit=query.limit + 1)
     total = history.count_events(con, query)
     items = found[: _fitting(found[: query.limit])]
@@ -209,10 +203,11 @@ def _events(con: Connection, query: q.EventsQuery, now: datetime) -> q.EventsAns
     )  # fmt: skip
 
 
-def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime) -> q.DeviationsAnswer:
+def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime, resolver: Resolver) -> q.DeviationsAnswer:
     passed = _cursor_number(query.cursor)
     provider, source = source_of(query.provider, query.source)
-    query = query.model_copy(update={"provider": provider, "source": source, "key": _meant(con, query.key)})
+    key = _meant(con, query.key, (provider, source), resolver)
+    query = query.model_copy(update={"provider": provider, "source": source, "key": key})
     severities = tuple(map(str, at_least(query.severity))) if query.severity else ()
     found = history.found_deviations(con, query, severities, limit=query.limit + 1)
     total = history.count_deviations(con, query, severities)
@@ -225,8 +220,8 @@ def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime) -> q.D
     )  # fmt: skip
 
 
-def _metrics(con: Connection, query: q.MetricsQuery, now: datetime) -> q.MetricsAnswer:
-    key = one_key(con, query.key)
+def _metrics(con: Connection, query: q.MetricsQuery, now: datetime, resolver: Resolver) -> q.MetricsAnswer:
+    key = resolver.key(con, query.key, cluster=query.cluster)
     since, until = query.since or now - timedelta(hours=1), query.until or now
     if until <= since:
         raise Refused("bad_query", "until must be later than since")

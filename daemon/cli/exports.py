@@ -10,6 +10,7 @@ from daemon.cli import pages, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, Where, ask
 from daemon.cli.exits import Failure, say, told
 from daemon.cli.folders import as_yaml
+from daemon.cli.resources import ClusterOption
 from schemas.expected_queries import TemplateAnswer, TemplateQuery
 
 app = typer.Typer(help="Make manifests of what is there.", no_args_is_help=True)
@@ -23,7 +24,8 @@ def root() -> None:
 @app.command()
 @told
 def template(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="A key, or a name that only one resource has.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A key, or a name or vmid.")],
+    cluster: ClusterOption = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there.")] = None,
     *,
     as_json: JsonOption = False,
@@ -35,7 +37,7 @@ def template(
 
     homelab export template docker/local/container/web -o web.template.yaml
     """
-    answer = ask(Where(state, nats, creds), lambda answers: answers.template(TemplateQuery(key=key)))
+    answer = ask(Where(state, nats, creds), lambda answers: answers.template(TemplateQuery(key=key, cluster=cluster)))
     if as_json:
         tables.show_json(answer)
     elif output is None:

@@ -37,7 +37,7 @@ USUAL = 50
 def history(  # noqa: PLR0917 - a command line
     key: Annotated[str | None, typer.Argument(help="Only this resource.")] = None,
     provider: Annotated[str | None, typer.Option("--provider", "-p")] = None,
-    source: Annotated[str | None, typer.Option("--source", "-s")] = None,
+    source: Annotated[str | None, typer.Option("--source", "-s", "--cluster")] = None,
     kind: Annotated[Kind | None, typer.Option("--kind", "-k")] = None,
     op: Annotated[str | None, typer.Option(help="Only this: appeared, changed, removed, gone, adopted...")] = None,
     side: Annotated[Literal["expected", "actual"] | None, typer.Option(help="What should be, or what is.")] = None,

@@ -33,7 +33,12 @@ _ASKED = (
     *("cpu_cores", "memory_bytes", "changed_at", "managed", "drift"),
 )
 ProviderOption = Annotated[str | None, typer.Option("--provider", "-p", help="`docker`, `host`...")]
-SourceOption = Annotated[str | None, typer.Option("--source", "-s", help="The name of a source.")]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", "-s", "--cluster", help="The name of a source: an engine, a cluster.")
+]
+ClusterOption = Annotated[
+    str | None, typer.Option("--cluster", "--source", "-s", help="The cluster, or other source, that has it.")
+]
 KindOption = Annotated[Kind | None, typer.Option("--kind", "-k", help="`container`, `volume`, `node`...")]
 NameOption = Annotated[str | None, typer.Option("--name", "-n", help="A name, or a glob: 'web-*'.")]
 LabelOption = Annotated[
@@ -157,7 +162,8 @@ def chosen_fields(rows: list[dict[str, JsonValue]], fields: tuple[str, ...]) -> 
 
 @told
 def show(
-    what: Annotated[str, typer.Argument(metavar="KEY|NAME", help="A key, or a name that only one resource has.")],
+    what: Annotated[str, typer.Argument(metavar="KEY|NAME|VMID", help="A key, or a name or vmid.")],
+    cluster: ClusterOption = None,
     *,
     events: Annotated[int, typer.Option(min=0, max=200, help="How many of its last events.")] = 10,
     as_json: JsonOption = False,
@@ -170,10 +176,13 @@ def show(
 
     homelab show web
     homelab show docker/local/container/web
+    homelab show 100 --cluster prod
     """
-    where, query = Where(state, nats, creds), ResourceQuery(key=what, events=events)
+    where, query = Where(state, nats, creds), ResourceQuery(key=what, cluster=cluster, events=events)
     if as_json:
         tables.show_json(ask(where, lambda answers: answers.resource(query)))
         return
     answer, relations = ask(where, lambda answers: details.of(answers, query, RelationsQuery(key=what)))
     tables.show(*details.picture(answer, relations, utc=utc))
+    if answer.hint:
+        say(answer.hint)

@@ -9,6 +9,7 @@ import typer
 from daemon.cli import saying, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, UtcOption, Where, ask, who
 from daemon.cli.exits import say, told
+from daemon.cli.resources import ClusterOption
 from daemon.cli.saying import ReasonOption, UntilOption
 from daemon.cli.tables import Column, Sheet
 from schemas.expected_queries import ExpectationsQuery, OperatorStateAnswer, OperatorStateQuery
@@ -27,7 +28,10 @@ _MEANING = (
     "retired: nothing is expected any more. never_auto: nothing is corrected without a person."
 )
 TargetArgument = Annotated[
-    str, typer.Argument(metavar="TARGET", help="A resource's key, a pool's path (/homelab/lab), or PROVIDER/SOURCE.")
+    str,
+    typer.Argument(
+        metavar="TARGET", help="A resource's key or name, a pool's path (/homelab/lab), or PROVIDER/SOURCE."
+    ),
 ]
 app = typer.Typer(help="Say that something is on purpose.", no_args_is_help=True, epilog=_MEANING)
 
@@ -39,6 +43,7 @@ def put(
     what: Annotated[State, typer.Argument(metavar="STATE", help="maintenance, expected_offline, retired, never_auto.")],
     until: UntilOption = None,
     reason: ReasonOption = "",
+    cluster: ClusterOption = None,
     *,
     as_json: JsonOption = False,
     utc: UtcOption = False,
@@ -50,7 +55,9 @@ def put(
 
     homelab state set docker/nas maintenance --until 2h --reason "new disks"
     """
-    query = OperatorStateQuery(target=target, state=what, until_at=saying.until(until), reason=reason, by=who())
+    query = OperatorStateQuery(
+        target=target, cluster=cluster, state=what, until_at=saying.until(until), reason=reason, by=who()
+    )
     _tell(_asked(Where(state, nats, creds), query), as_json=as_json, utc=utc)
 
 
@@ -58,6 +65,7 @@ def put(
 @told
 def clear(
     target: TargetArgument,
+    cluster: ClusterOption = None,
     *,
     as_json: JsonOption = False,
     utc: UtcOption = False,
@@ -69,7 +77,8 @@ def clear(
 
     homelab state clear docker/nas
     """
-    _tell(_asked(Where(state, nats, creds), OperatorStateQuery(target=target, by=who())), as_json=as_json, utc=utc)
+    query = OperatorStateQuery(target=target, cluster=cluster, by=who())
+    _tell(_asked(Where(state, nats, creds), query), as_json=as_json, utc=utc)
 
 
 @app.command("list")

@@ -25,12 +25,15 @@ class ExpectedStateAnswer(Answer):
     warnings: tuple[str, ...] = ()
 
 
-async def adopt(answers: Answers, keys: list[str], selector: str, *, dry_run: bool) -> ExpectedStateAnswer:
+async def adopt(
+    answers: Answers, keys: list[str], selector: str, cluster: str | None, *, dry_run: bool
+) -> ExpectedStateAnswer:
     try:
         chosen = selectors.parse(selector)
     except BadSelector as error:
         raise Refused("bad_query", f"selector: {error}") from error
-    query = q.AdoptQuery(**chosen.model_dump() | {"keys": (*chosen.keys, *keys), "dry_run": dry_run})
+    more = {"keys": (*chosen.keys, *keys), "cluster": cluster, "dry_run": dry_run}
+    query = q.AdoptQuery(**chosen.model_dump() | more)
     answer = await answers.adopt(query)
     done = tuple(f"{one.key}: {_fields(one.fields)}" for one in answer.adopted if one.changed)
     same = len(answer.adopted) - len(done)

@@ -11,10 +11,11 @@ from schemas.config import Duration
 from schemas.deviations import DeviationType, Severity
 from schemas.resources import Health, Kind, Presence, Status
 
-Key = Annotated[str, Field(description="provider/source/kind/id, or a name that only one resource has")]
+Key = Annotated[str, Field(description="provider/source/kind/id, or a name or vmid (in `cluster`)")]
+Cluster = Annotated[str | None, Field()]
 AnyKey = Annotated[str | None, Field(description="only of this resource key")]
 Provider = Annotated[str | None, Field(description="such as docker or host")]
-Source = Annotated[str | None, Field(description="the source's name, without provider")]
+Source = Annotated[str | None, Field(description="name, such as a cluster's")]
 AnyKind = Annotated[Kind | None, Field()]
 AnyStatus = Annotated[Status | None, Field()]
 AnyHealth = Annotated[Health | None, Field()]

@@ -19,7 +19,8 @@ CREATE = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempoten
 JSON = "application/json"
 INSTRUCTIONS = """\
 The live and historical inventory of a homelab: what runs, what should, what differs. Begin with get_overview.
-Keys are provider/source/kind/id. Three axes: presence (is it there), status (does it run), health.
+Keys are provider/source/kind/id; a name or vmid will do, with `cluster` where several clusters have it. \
+Three axes: presence (is it there), status (does it run), health.
 Each answer's `sources` says how fresh and complete it is: with complete=false, not listed does not mean not there, \
 and presence `unknown` means unread, never gone. A `hint` says what was cut and how to go on."""
 

@@ -94,16 +94,19 @@ class Tools:
         return reply(await limits.page(self.answers.resources, query))
 
     async def get_resource(
-        self, key: p.Key, events: Annotated[int, Field(ge=0, le=200, description="how many latest changes")] = 10
+        self,
+        key: p.Key,
+        cluster: p.Cluster = None,
+        events: Annotated[int, Field(ge=0, le=200, description="how many latest changes")] = 10,
     ) -> Annotated[CallToolResult, q.ResourceAnswer]:
         """All about one resource: state, spec, expected values, open deviations, latest changes."""
-        return whole(await self.answers.resource(q.ResourceQuery(key=key, events=events)))
+        return whole(await self.answers.resource(q.ResourceQuery(key=key, cluster=cluster, events=events)))
 
     async def get_relations(
-        self, key: p.Key, depth: Annotated[int, Field(ge=1, le=4)] = 1
+        self, key: p.Key, cluster: p.Cluster = None, depth: Annotated[int, Field(ge=1, le=4)] = 1
     ) -> Annotated[CallToolResult, q.RelationsAnswer]:
         """What a resource uses and what depends on it, in both directions. Ask before saying what a change affects."""
-        return whole(await self.answers.relations(q.RelationsQuery(key=key, depth=depth)))
+        return whole(await self.answers.relations(q.RelationsQuery(key=key, cluster=cluster, depth=depth)))
 
     async def list_events(
         self,
@@ -187,16 +190,19 @@ class Tools:
             return whole(await self.answers.pools(query))
         return reply(await limits.page(self.answers.pools, query))
 
-    async def export_template(self, key: p.Key) -> Annotated[CallToolResult, e.TemplateAnswer]:
+    async def export_template(
+        self, key: p.Key, cluster: p.Cluster = None
+    ) -> Annotated[CallToolResult, e.TemplateAnswer]:
         """A manifest with variables (`${name}`) made of a resource that is present, to expect another like it.
         `confidence` (0 to 1) is computed from `facts`: days in sync, deviations, siblings alike. 0: never in sync.
         """
-        return whole(await self.answers.template(e.TemplateQuery(key=key)))
+        return whole(await self.answers.template(e.TemplateQuery(key=key, cluster=cluster)))
 
     async def get_metrics(
         self,
         *,
         key: p.Key,
+        cluster: p.Cluster = None,
         metric: Annotated[str | None, Field(description="such as cpu_ratio; default: all")] = None,
         since: p.Moment = None,
         until: p.Moment = None,
@@ -209,6 +215,7 @@ class Tools:
         now = self.clock.now()
         query = q.MetricsQuery(
             key=key,
+            cluster=cluster,
             metric=metric,
             since=p.moment(since, now=now, name="since"),
             until=p.moment(until, now=now, name="until"),
@@ -236,6 +243,7 @@ class Tools:
         *,
         keys: Annotated[list[str], Field(description="adopt these resources as they are")] = [],  # noqa: B006
         selector: Annotated[str, Field(description="adopt these: kind=container name=web-* label:tier=front")] = "",
+        cluster: p.Cluster = None,
         deviation: Annotated[str | None, Field(description="id: accept that this is so")] = None,
         manifest: Annotated[str, Field(description="one manifest as JSON text")] = "",
         reason: str = "",
@@ -247,18 +255,21 @@ class Tools:
         """
         if sum((bool(keys or selector), deviation is not None, bool(manifest))) != 1:
             raise Refused("bad_query", "give exactly one of: keys or selector, deviation, manifest")
+        if cluster is not None and not (keys or selector):
+            raise Refused("bad_query", "cluster goes with keys or selector")
         if deviation is not None:
             if dry_run:
                 raise Refused("bad_query", "accepting has no dry_run: list_deviations with its id shows what becomes")
             return whole(await declaring.accept(self.answers, deviation, reason))
         if manifest:
             return whole(await declaring.apply(self.answers, manifest, dry_run=dry_run))
-        return whole(await declaring.adopt(self.answers, keys, selector, dry_run=dry_run))
+        return whole(await declaring.adopt(self.answers, keys, selector, cluster, dry_run=dry_run))
 
     async def set_operator_state(
         self,
         *,
-        target: Annotated[str, Field(description="key, pool path or provider/source")],
+        target: Annotated[str, Field(description="key, name, pool path or provider/source")],
+        cluster: p.Cluster = None,
         state: Annotated[State | None, Field(description="default: clear what was said")] = None,
         until: Annotated[str | None, Field(description="ISO 8601 with zone, or how long: 30m, 2h, 7d")] = None,
         reason: str = "",
@@ -268,7 +279,9 @@ class Tools:
         """
         now = self.clock.now()
         until_at = p.later(until, now=now, name="until")
-        query = e.OperatorStateQuery(target=target, state=state, until_at=until_at, reason=reason, by=declaring.WHO)
+        query = e.OperatorStateQuery(
+            target=target, cluster=cluster, state=state, until_at=until_at, reason=reason, by=declaring.WHO
+        )
         return whole(await declaring.operator_state(self.answers, query, now))
 
     async def create_snapshot(

@@ -163,6 +163,18 @@ async def test_what_was_asked_for_reaches_the_daemon(lab):
     }
 
 
+async def test_a_cluster_may_be_said_with_a_name_or_vmid(lab):
+    for arguments in (("show", "100"), ("state", "clear", "100"), ("adopt", "100"), ("history", "100")):
+        await lab.run(*arguments, "--cluster", "prod")
+    asked = [query.model_dump(exclude_defaults=True, exclude={"by", "limit"}) for query in lab.answers.asked]
+    assert asked == [
+        {"key": "100", "cluster": "prod"},
+        {"target": "100", "cluster": "prod"},
+        {"keys": ("100",), "source": "prod"},
+        {"key": "100", "source": "prod"},
+    ]
+
+
 async def test_a_time_may_be_a_moment_or_how_long_ago(lab):
     await lab.run("history", "--since", "2026-11-20T08:00Z", "--until", "2h")
     (query,) = lab.answers.asked

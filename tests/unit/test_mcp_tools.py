@@ -166,6 +166,22 @@ async def test_what_should_be_is_said_in_one_of_three_ways(agent: Agent, fake: F
     assert answer["done"] == [done]
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "asked"),
+    [
+        ("get_resource", {"key": KEY}, q.ResourceQuery(key=KEY, cluster="prod")),
+        ("get_relations", {"key": "100"}, q.RelationsQuery(key="100", cluster="prod")),
+        ("get_metrics", {"key": "100"}, q.MetricsQuery(key="100", cluster="prod", max_points=60)),
+        ("export_template", {"key": KEY}, e.TemplateQuery(key=KEY, cluster="prod")),
+        ("set_expected_state", {"keys": ["100"]}, q.AdoptQuery(keys=("100",), cluster="prod")),
+        ("set_operator_state", {"target": "100"}, e.OperatorStateQuery(target="100", cluster="prod", by="mcp")),
+    ],
+)
+async def test_a_cluster_may_be_said_with_a_name_or_vmid(agent: Agent, fake: FakeAnswers, tool, arguments, asked):
+    await fetch(agent, tool, **arguments, cluster="prod")
+    assert fake.asked == [asked]
+
+
 async def test_faults_of_a_manifest_are_told_so_that_they_can_be_mended(agent: Agent, fake: FakeAnswers):
     fake.faults = (e.Fault(path="spec.staus", text="unknown key; did you mean status?"),)
     result = await agent.call_tool("set_expected_state", {"manifest": json.dumps(MANIFEST)})
@@ -213,6 +229,7 @@ async def test_who_asks_for_gone_resources_gets_them(agent: Agent, fake: FakeAns
         ("set_expected_state", {"manifest": "{"}, "bad_query: manifest: not JSON"),
         ("set_expected_state", {"manifest": "[]"}, "bad_query: manifest: one JSON object"),
         ("set_expected_state", {"deviation": "d1", "dry_run": True}, "bad_query: accepting has no dry_run"),
+        ("set_expected_state", {"deviation": "d1", "cluster": "a"}, "bad_query: cluster goes with keys or selector"),
         ("set_operator_state", {"target": "a/b", "state": "maintenence"}, "bad_query: state: input should be"),
         ("set_operator_state", {"target": "a/b", "until": "tomorrow"}, "bad_query: until: write a time as"),
         ("set_operator_state", {"target": "a/b", "until": "2020-01-01T00:00:00Z"}, "bad_query: until: that is over"),

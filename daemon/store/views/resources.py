@@ -119,6 +119,7 @@ def keys(con: Connection, chosen: Condition, *, after: str | None = None, limit:
 
 
 _AT_ONCE = 100
+_NAMED = 100
 
 
 def meant(con: Connection, selectors: Sequence[Selector]) -> dict[str, list[int]]:
@@ -149,11 +150,17 @@ def fetch(con: Connection, wanted: Sequence[str], columns: Sequence[str] = ALL) 
     return [{name: _value(name, value) for name, value in zip(columns, row, strict=True)} for row in found]
 
 
-def named(con: Connection, text: str) -> list[str]:
-    """Return the keys that ``text`` may mean: a key, else a name, else the end of a key; present ones first."""
-    for term in ("key = $1", "name = $1", "native_id = $1", "ends_with(key, '/' || $1)"):
+def named(con: Connection, text: str, place: tuple[str, str] | None = None) -> list[str]:
+    """Return the keys that ``text`` may mean: a key, else a name, else the end of a key; present ones first.
+
+    A number is as much an id as a name.  ``place`` is the provider and source to look in; None: everywhere.
+    """
+    name = "(name = $1 OR native_id = $1)" if text.isdecimal() else "name = $1"
+    where = "" if place is None else " AND provider = $2 AND source = $3"
+    for term in ("key = $1", name, "native_id = $1", "ends_with(key, '/' || $1)"):
         found = con.execute(
-            f"SELECT key, presence FROM inventory_ WHERE {term} ORDER BY presence = 'gone', key LIMIT 20", [text]
+            f"SELECT key, presence FROM inventory_ WHERE {term}{where} ORDER BY presence = 'gone', key LIMIT {_NAMED}",
+            [text, *(place or ())],
         ).fetchall()
         present = [key for key, presence in found if presence != "gone"]
         if found:

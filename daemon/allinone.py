@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from agents.contract import Checks, Deps, Measures, Scope, Watches
 from agents.errors import AgentError
 from agents.process import Source
 from daemon import app
-from daemon.runtime import bus, logs, roles, state, systemd
+from daemon.runtime import bus, clusters, logs, roles, secrets, state, systemd
 from daemon.runtime.clock import Clock, SystemClock
 from daemon.runtime.options import BusOptions, Discovered, FindingProbe, ProbeResult, ScopeProbe, UpOptions
 from daemon.runtime.secrets import SecretUnavailable, environment
@@ -31,6 +31,9 @@ from schemas.running import HttpRun, Login, NatsRun, Run, SqlRun
 
 _AT_ONCE = 4
 """So many sources are probed at the same time."""
+
+
+FOUND_HERE = "this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,44 @@ def provider_models(name: str) -> type[SourceConfig]:
 
 
 def discover() -> Discovered:
-    """Find what this machine has, without network or waiting."""
-    found = [one for name in registry.NAMES for one in registry.provider(name).discover()]
-    return Discovered(sources=tuple(found), hints=tuple(_hints(environment())))
+    """Find what this machine and its environment have, without network or waiting."""
+    return watched(HomelabConfig())
+
+
+def watched(config: HomelabConfig) -> Discovered:
+    """Return the sources of a configuration and the clusters of the environment; without it all that is found.
+
+    A source in the file counts for more than one of the same name in the environment.
+    """
+    said = _environment(config)
+    if config.sources is None:
+        found = [one for name in registry.NAMES for one in registry.provider(name).discover()]
+        here = {f"{one.provider}/{one.name}": FOUND_HERE for one in found}
+        return replace(said, sources=tuple(found), hints=tuple(_hints(environment())), origins={**here, **said.origins})
+    written = [provider_models(one["provider"]).model_validate(one) for one in config.sources]
+    names = {f"{one.provider}/{one.name}" for one in written}
+    more = [one for one in said.sources if f"{one.provider}/{one.name}" not in names]
+    origins = {name: origin for name, origin in said.origins.items() if name not in names}
+    return replace(said, sources=(*written, *more), origins=origins)
+
+
+def cluster_names() -> tuple[str, ...]:
+    """Return the clusters that a configuration may name though it does not describe them."""
+    return clusters.names(environment())
+
+
+def _environment(config: HomelabConfig) -> Discovered:
+    """Read the Proxmox clusters of the environment, and what it says of choosing one."""
+    environ = environment()
+    faults = clusters.read(config, environ)[1]
+    warnings = tuple(warning for file in secrets.files() for warning in file.warnings)
+    if not any(name.startswith("PROXMOX_") for name in environ):
+        return Discovered(warnings=warnings)
+    from agents.proxmox import environment as proxmox  # noqa: PLC0415 - only who has one pays for it
+
+    found = proxmox.read(environ)
+    origins = {f"proxmox/{name}": f"{secrets.origin(one)}: {one}" for name, one in found.variables.items()}
+    return Discovered(tuple(found.configs), origins=origins, faults=(*found.faults, *faults), warnings=warnings)
 
 
 def _hints(environ: Mapping[str, str]) -> Iterable[str]:
@@ -67,20 +105,16 @@ def _hints(environ: Mapping[str, str]) -> Iterable[str]:
     kubeconfig = Path(environ.get("KUBECONFIG", "").split(":")[0] or "~/.kube/config").expanduser()
     if kubeconfig.is_file():
         yield f"Kubernetes: {kubeconfig} has contexts; a provider for them comes with a later release"
-    if any(name.startswith("PROXMOX_") for name in environ):
-        yield "Proxmox VE: PROXMOX_* is set; a provider for it comes with a later release"
+    if not clusters.names(environ):
+        yield "Proxmox VE clusters: list them under `sources:`, or set PROXMOX_API_URL, _TOKEN_ID and _TOKEN_SECRET"
     if "AWS_PROFILE" in environ or "AWS_ACCESS_KEY_ID" in environ or Path("~/.aws/config").expanduser().is_file():
         yield "AWS: credentials are there; a provider for it comes with a later release"
     yield "more Docker or Podman engines, local or remote: list them under `sources:` (see `homelab config init`)"
 
 
 def sources_of(config: HomelabConfig, names: Sequence[str] = ()) -> list[Source]:
-    """Return the sources to run: those configured, else those found; of them those named, if any are."""
-    if config.sources is None:
-        configs: Iterable[SourceConfig] = discover().sources
-    else:
-        configs = (provider_models(one["provider"]).model_validate(one) for one in config.sources)
-    every = [Source(registry.provider(one.provider), one) for one in configs if one.enabled]
+    """Return the sources to run; of them those named, if any are."""
+    every = [Source(registry.provider(one.provider), one) for one in watched(config).sources if one.enabled]
     return [source for source in every if not names or {source.config.name, str(source.ref)} & set(names)]
 
 
@@ -238,12 +272,17 @@ async def _read_once(connected: Any, scope: Scope, source: Source) -> ScopeProbe
 
 
 def _found(config: HomelabConfig, sources: Sequence[Source]) -> Iterable[str]:
-    watched = ", ".join(str(source.ref) for source in sources) or "nothing"
-    if config.sources is not None:
-        yield f"watching {watched}"
-        return
-    yield f"no configuration: found and watching {watched}"
-    yield from (f"  could also watch {hint}" for hint in discover().hints)
+    found = watched(config)
+    names = ", ".join(str(source.ref) for source in sources) or "nothing"
+    yield f"watching {names}" if config.sources is not None else f"no configuration: found and watching {names}"
+    yield from (f"  could also watch {hint}" for hint in found.hints)
+    yield from told(found)
+
+
+def told(found: Discovered) -> Iterable[str]:
+    """Say what of the environment is not as it should be."""
+    yield from (f"warning: {warning}" for warning in found.warnings)
+    yield from map(str, found.faults)
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from daemon.cli import tables, words
+from daemon.cli import configured, tables, words
 from daemon.cli.connection import JsonOption
 from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.processes import ConfigOption
 from daemon.cli.progress import counting
 from daemon.cli.tables import Column, Sheet
-from daemon.runtime import config, secrets
 from daemon.runtime.config import Loaded
 from daemon.runtime.options import ProbeResult
 
@@ -41,20 +40,19 @@ def probe(
     """
     from daemon import allinone  # noqa: PLC0415 - it imports everything
 
-    loaded = config.load(config.locate(file, secrets.environment()), allinone.provider_models)
-    found = allinone.discover()
+    loaded = configured.loaded(file)
+    found = allinone.watched(loaded.config)
     if loaded.sources is None:
         say(f"no sources in {loaded.file or 'a configuration'}: probing what this machine has")
-        for hint in found.hints:
-            say(hint)
-    sources = found.sources if loaded.sources is None else loaded.sources
-    wanted = [f"{one.provider}/{one.name}" for one in sources if one.enabled]
+    for line in (*found.hints, *allinone.told(found)):
+        say(line)
+    wanted = [f"{one.provider}/{one.name}" for one in found.sources if one.enabled]
     results = asyncio.run(_probe(loaded, chosen(wanted, names or ())))
     if as_json:
         tables.show_json([as_row(result) for result in results])
     else:
         tables.show(*picture(results))
-    if not all(result.is_ok for result in results):
+    if (found.faults and not names) or not all(result.is_ok for result in results):
         raise typer.Exit(Exit.FAILED)
 
 

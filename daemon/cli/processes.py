@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from daemon.cli import configured
 from daemon.cli.connection import CredsOption, NatsOption, StateOption, Where, connected
-from daemon.cli.exits import Exit, Failure, told
+from daemon.cli.exits import Exit, Failure, say, told
 from daemon.runtime import config, options, secrets
 from daemon.runtime.config import BadConfig, Loaded
 from daemon.runtime.version import version
@@ -54,7 +55,7 @@ def up(
     """
     from daemon import allinone  # noqa: PLC0415 - it imports everything
 
-    loaded = _checked(config.load(config.locate(file, secrets.environment()), allinone.provider_models))
+    loaded = _checked(configured.loaded(file))
     chosen = options.UpOptions(
         state=state,
         nats_url=nats,
@@ -87,7 +88,7 @@ def daemon(
     """
     from daemon import app  # noqa: PLC0415 - heavy
 
-    loaded = _checked(config.load(config.locate(file, secrets.environment())))
+    loaded = _checked(config.load(configured.located(file)))
     chosen = options.DaemonOptions(
         bus=options.BusOptions(nats, creds, state),
         state=state,
@@ -113,9 +114,11 @@ def agent(
     """
     from daemon import allinone  # noqa: PLC0415 - it imports everything
 
-    loaded = config.load(config.locate(file, secrets.environment()), allinone.provider_models)
-    found = allinone.discover().sources if loaded.sources is None else loaded.sources
-    chosen = [index for name in names for index in _indexes(found, name, loaded.file)]
+    loaded = configured.loaded(file)
+    found = allinone.watched(loaded.config)
+    for line in allinone.told(found):
+        say(line)
+    chosen = [index for name in names for index in _indexes(found.sources, name, loaded.file)]
     faults = [fault for index in chosen for fault in config.missing_secrets(loaded, below=f"sources[{index}]")]
     if faults:
         raise BadConfig(faults)

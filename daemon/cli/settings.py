@@ -11,11 +11,11 @@ import typer
 import yaml
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
-from daemon.cli import example, words
+from daemon.cli import configured, example, tables, words
 from daemon.cli.connection import JsonOption
 from daemon.cli.exits import Failure, say, told
 from daemon.cli.processes import ConfigOption
-from daemon.runtime import config, secrets
+from daemon.cli.tables import Column
 from daemon.runtime.config import Loaded
 from schemas.config import SourceConfig
 from schemas.resources import SourceRef
@@ -35,12 +35,22 @@ def check(
     """
     from daemon import allinone  # noqa: PLC0415 - it imports everything
 
-    loaded = config.check(config.locate(file or given, secrets.environment()), allinone.provider_models)
+    loaded, watched = configured.checked(file or given)
+    of_environment = [origin for origin in watched.origins.values() if origin != allinone.FOUND_HERE]
+    secrets = words.count(len(loaded.secrets) + len(of_environment), "secret")
     if loaded.file is None:
         say("there is no configuration file: `homelab up` finds what this machine has")
-        return
-    sources = "finds what this machine has" if loaded.sources is None else words.count(len(loaded.sources), "source")
-    say(f"{loaded.file}: ok: {sources}, {words.count(len(loaded.secrets), 'secret')} found")
+    elif loaded.sources is None:
+        say(f"{loaded.file}: ok: finds what this machine has, {secrets} found")
+    else:
+        say(f"{loaded.file}: ok: {words.count(len(watched.sources), 'source')}, {secrets} found")
+    rows = [(name, watched.origins.get(name, str(loaded.file))) for name in map(_name, watched.sources)]
+    if rows:
+        tables.show(tables.table((Column("SOURCE", keep=True), Column("FROM")), rows))
+
+
+def _name(source: SourceConfig) -> str:
+    return f"{source.provider}/{source.name}"
 
 
 @app.command()
@@ -49,10 +59,12 @@ def show(file: ConfigOption = None, *, as_json: JsonOption = False) -> None:
     """Show the configuration that takes effect, defaults included; a secret is shown as its reference."""
     from daemon import allinone  # noqa: PLC0415 - it imports everything
 
-    loaded = config.load(config.locate(file, secrets.environment()), allinone.provider_models)
-    found = loaded.sources if loaded.sources is not None else allinone.discover().sources
+    loaded = configured.loaded(file)
     say(f"from {loaded.file or 'the defaults'}" + ("" if loaded.sources is not None else "; sources: found here"))
-    shown = effective(loaded, found)
+    found = allinone.watched(loaded.config)
+    for line in allinone.told(found):
+        say(line)
+    shown = effective(loaded, found.sources)
     if as_json:
         typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
     else:

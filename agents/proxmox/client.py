@@ -122,6 +122,8 @@ class Api:
                 except troubles.EntryLost as error:
                     self._nodes.lost(url, self._clock.now())
                     failures.append(error)
+                except troubles.Denied:
+                    raise
                 except Unauthorized:
                     self._forget()  # the secret or a certificate may be renewed by the next time
                     raise

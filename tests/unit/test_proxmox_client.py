@@ -503,6 +503,18 @@ async def test_a_refused_token_is_fetched_anew_for_the_next_question(clock):
     assert [one.headers["Authorization"].rpartition("=")[2] for one in node.asked] == ["old", "new", "new"]
 
 
+async def test_a_question_that_is_denied_leaves_secret_and_connections_as_they_are(clock):
+    secrets = iter(["first", "second"])
+    script = answering(data([]), http("403 Permission check failed (/, Sys.Syslog)"), data([]))
+    async with scripted(script) as node, api_at(clock, node, secret=lambda: SecretStr(next(secrets))) as api:
+        await api.raw("version")
+        assert isinstance(await failure(api, "cluster/log"), troubles.Denied)
+        await api.raw("version")
+
+    assert node.connections == 1
+    assert {one.headers["Authorization"].rpartition("=")[2] for one in node.asked} == {"first"}
+
+
 async def test_a_secret_that_is_not_there_is_unauthorized(clock):
     def missing():
         raise SecretUnavailable("env:X: X is not set")

@@ -170,11 +170,20 @@ def test_guests_of_an_offline_node_keep_their_values_for_five_minutes_and_are_th
     assert "maxmem" in node
     assert "mem" not in node
     world.advance(300)
+    world.pvestatd()
     assert ask.guest(101)["status"] == "running"
     world.advance(1)
     bare = {"id": "qemu/101", "type": "qemu", "vmid": 101, "node": "pve2", "status": "unknown", "tags": "kept"}
     assert ask.guest(101) == bare
     assert "maxmem" not in ask.rows("node")["node/pve2"]
+
+
+def test_values_grow_old_by_the_clock_alone() -> None:
+    time = [1_800_000_000.0]
+    ask = Asked(standard(2, 2, now=lambda: time[0]))
+    assert ask.guest(101)["status"] == "running"
+    time[0] += 301
+    assert ask.guest(101)["status"] == "unknown"
 
 
 def test_a_hung_pvestatd_freezes_its_node_which_stays_online_and_is_then_unknown(world: World, ask: Asked) -> None:
@@ -277,6 +286,8 @@ def test_a_right_to_a_pool_is_a_right_to_its_members(world: World, ask: Asked) -
     world.allow(TOKEN, "/pool/lab", "PVEAuditor")
     assert {row["vmid"] for row in ask("cluster/resources", type="vm")} == world.pools["lab"].guests
     assert ask("access/permissions")["/vms/103"]["VM.Audit"] == 0
+    world.allow(TOKEN, "/vms/103", "NoAccess")
+    assert {row["vmid"] for row in ask("cluster/resources", type="vm")} == world.pools["lab"].guests - {103}
 
 
 def test_the_listing_of_rights_holds_top_paths_listed_paths_and_members_where_there_is_any(
@@ -330,6 +341,7 @@ def test_status_is_of_the_asked_node_and_a_node_alone_has_no_cluster_row(ask: As
 def test_a_cut_off_node_answers_without_quorum_what_it_last_knew(world: World, ask: Asked) -> None:
     world.partition("pve3")
     world.stop(101)
+    world.stop(102)
     world.advance(20)
     world.pvestatd()
     assert ask("cluster/status", entry="pve3")[0]["quorate"] == 0
@@ -339,8 +351,10 @@ def test_a_cut_off_node_answers_without_quorum_what_it_last_knew(world: World, a
     assert ask.rows("qemu", entry="pve3")["qemu/101"]["status"] == "running"
     assert ask.rows("qemu", entry="pve1")["qemu/101"]["status"] == "stopped"
     assert ask.refused("nodes/pve1/status", entry="pve3").status == 595
+    assert ask.rows("lxc", entry="pve1")["lxc/102"]["status"] == "running"
     world.heal()
     assert ask.rows("qemu", entry="pve3")["qemu/101"]["status"] == "stopped"
+    assert ask.rows("lxc", entry="pve1")["lxc/102"]["status"] == "stopped"
     assert ask("cluster/status", entry="pve3")[0]["quorate"] == 1
 
 
@@ -479,6 +493,28 @@ def test_a_container_changes_as_it_runs_and_its_numbers_are_numbers(world: World
     assert ask("nodes/pve3/lxc/102/status/current")["maxmem"] == 4 * GIB
 
 
+def test_a_detached_disk_is_unused_until_it_is_removed(world: World, ask: Asked) -> None:
+    slot = world.add_disk(101, "nfs", 4)
+    assert world.truth()[101]["disks"].keys() == {"scsi0", slot}
+    world.remove_disk(101, slot)
+    assert ask("nodes/pve2/qemu/101/config")["unused0"] == "nfs:101/vm-101-disk-0.qcow2"
+    assert world.truth()[101]["disks"].keys() == {"scsi0"}
+    world.remove_disk(101, "unused0")
+    assert "unused0" not in ask("nodes/pve2/qemu/101/config")
+
+
+def test_configurations_have_the_oddities_of_the_real_ones(world: World, ask: Asked) -> None:
+    for vmid in (101, 102):
+        world.edit(vmid, description="two\nlines")
+    world.edit(101, cipassword="secret")
+    world.edit(102, **{"lxc.mount.auto": "proc:rw"})
+    machine, container = ask("nodes/pve2/qemu/101/config"), ask("nodes/pve3/lxc/102/config")
+    assert (machine["description"], container["description"]) == ("two\nlines", "two\nlines\n")
+    assert machine["cipassword"] == "**********"
+    assert isinstance(machine["special-sections"], dict)
+    assert container["lxc"] == [["lxc.mount.auto", "proc:rw"]]
+
+
 def test_a_migration_locks_first_and_then_the_node_changes_with_all_else_the_same(world: World, ask: Asked) -> None:
     before = ask("nodes/pve2/qemu/101/config")
     world.begin_migration(101)
@@ -537,7 +573,9 @@ def test_a_restore_keeps_the_uuid_unless_it_is_to_be_unique(world: World) -> Non
     backup = world.back_up(101)
     uuid = world.truth()[101]["uuid"]
     world.edit(101, name="later")
+    generation = world.guests[101].config["vmgenid"]
     world.restore(backup.volid)
+    assert world.guests[101].config["vmgenid"] != generation
     assert (world.truth()[101]["uuid"], world.truth()[101]["name"]) == (uuid, "guest-101")
     twin = world.restore(backup.volid, 150)
     other = world.restore(backup.volid, 151, unique=True)

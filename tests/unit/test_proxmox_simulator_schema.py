@@ -60,7 +60,10 @@ UNDECLARED: dict[str, dict[str, str]] = {
     "nodes/{node}/qemu": dict.fromkeys(("disk",), "fact 36: always 0"),
     "nodes/{node}/lxc": dict.fromkeys(["type", "swap", "pid"], "fact 38"),
     "nodes/{node}/{type}/{vmid}/status/current": dict.fromkeys(["disk", "type", "swap", "pid"], "facts 36 to 38"),
-    "nodes/{node}/{type}/{vmid}/config": {"parent": "fact 44: the snapshot it stands on; declared for machines alone"},
+    "nodes/{node}/{type}/{vmid}/config": {
+        "parent": "fact 44: the snapshot it stands on; declared for machines alone",
+        "special-sections": "fact 39",
+    },
     "nodes/{node}/{type}/{vmid}/snapshot": dict.fromkeys(["digest", "running"], "fact 44"),
     "nodes/{node}/network": dict.fromkeys(["bond_miimon", "bridge_stp", "bridge_fd"], "INotify.pm: as in the file"),
     "nodes/{node}/disks/list": dict.fromkeys(["type", "rpm", "wearout", "by_id_link"], "Diskmanage.pm"),
@@ -93,6 +96,7 @@ def furnished(release: int) -> World:
         world.edit(vmid, memory=4096, description="a\nb")
         world.set_lock(vmid, "backup")
     world.guests[101].config |= {"agent": "1", "serial0": "socket"}
+    world.guests[102].config |= {"lxc.apparmor.profile": "unconfined"}
     world.manage(101, "stopped", comment="c", group="g")
     world.add_ha_group("g", "pve1", "pve2", restricted=1)
     world.add_ha_rule("r", resources="vm:101", nodes="pve1", strict=1)

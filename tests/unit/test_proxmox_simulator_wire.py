@@ -1,6 +1,7 @@
 """The simulator on its wire: proxmoxer and requests meet what a pveproxy, or what stands before it, sends."""
 
 import asyncio
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -164,6 +165,19 @@ def test_a_whole_cluster_refuses_connections_until_it_accepts_them(sim: Simulato
         with pytest.raises(requests.exceptions.ConnectionError):
             session.get(url(sim, "version", node))
     sim.faults.accept()
+    assert session.get(url(sim, "version")).ok
+
+
+def test_a_silent_node_takes_connections_and_says_nothing(sim: Simulator, session: requests.Session) -> None:
+    sim.faults.silence("pve1")
+    with pytest.raises(requests.exceptions.Timeout):
+        session.get(url(sim, "version"), timeout=0.1)
+    assert session.get(url(sim, "version", "pve2")).ok
+    with socket.create_connection(("127.0.0.1", int(sim.urls[0].rsplit(":", 1)[1]))) as waiting:
+        sim.faults.clear()
+        waiting.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert waiting.recv(1) == b""
     assert session.get(url(sim, "version")).ok
 
 

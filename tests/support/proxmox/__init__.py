@@ -17,7 +17,8 @@ PVEAuditor, Syslog (Sys.Syslog) and BackupReader (what it takes to be shown back
 ``with remote.running(guests=500, nodes=3) as sim``, whose ``sim.world("stop", 101)`` reaches the world in it.
 """
 
-from tests.support.proxmox.server import Request, Simulator, simulated
+from tests.support.proxmox.server import Simulator, simulated
+from tests.support.proxmox.wire import Request
 from tests.support.proxmox.world import SECRET, TOKEN, World, furnish, standard
 
 __all__ = ["SECRET", "TOKEN", "Request", "Simulator", "World", "furnish", "simulated", "standard"]

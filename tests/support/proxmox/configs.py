@@ -81,11 +81,18 @@ def merged(guest: Guest) -> dict[str, str]:
 
 
 def shown(guest: Guest, options: dict[str, str]) -> Row:
-    """What GET config answers for ``options``: whole numbers as such, all else as text, secrets masked."""
+    """What GET config answers for ``options``: whole numbers as such, all else as text, secrets masked.
+
+    A container's description ends with a newline, and what LXC itself is told stands in a list of its own.
+    """
     whole = _WHOLE[guest.type]
     row: Row = {option: int(value) if option in whole else value for option, value in options.items()}
     if "cipassword" in row:
         row["cipassword"] = "**********"
+    if guest.type == "lxc":
+        raw = [[option, row.pop(option)] for option in options if option.startswith("lxc.")]
+        row |= {"lxc": raw} if raw else {}
+        row |= {"description": f"{row['description']}\n"} if "description" in row else {}
     return row | {"digest": digest(guest)}
 
 
@@ -96,6 +103,10 @@ def disks(options: dict[str, str]) -> dict[str, str]:
         for slot, value in options.items()
         if _DISK.match(slot) and "media=cdrom" not in value and not value.startswith("none")
     }
+
+
+def attached(options: dict[str, str]) -> dict[str, str]:
+    return {slot: value for slot, value in disks(options).items() if not slot.startswith("unused")}
 
 
 def volumes(guest: Guest) -> dict[str, int]:

@@ -50,6 +50,7 @@ class Editing(Lifecycle):
 
     @change
     def remove_disk(self, vmid: int, slot: str) -> None:
+        """An attached disk becomes unused; one that is unused is gone."""
         self.edit(vmid, delete=(slot,))
 
     @change
@@ -128,6 +129,9 @@ class Editing(Lifecycle):
             if guest.config.get(option) == value:
                 del guest.pending[option]
         elif value is None:
+            if option in configs.attached(guest.config):
+                free = next(f"unused{number}" for number in range(30) if f"unused{number}" not in guest.config)
+                guest.config[free] = configs.volid(guest.config[option])
             guest.config.pop(option, None)
             guest.pending.pop(option, None)
         else:

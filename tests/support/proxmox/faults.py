@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Literal
 
 Kind = Literal["status", "truncated", "html", "body", "reset", "slow", "drip", "hang"]
+Door = Literal["open", "silent", "closed"]
 REASONS = {
     401: "Authentication failed!",
     500: "got no worker upid - start worker failed",
@@ -46,7 +47,8 @@ class Faults:
     def __init__(self) -> None:
         self._lock = Lock()
         self._faults: list[Fault] = []
-        self.refused: set[str] = set()
+        self._refused: set[str] = set()
+        self._silent: set[str] = set()
         self.doors: list[Callable[[], None]] = []
         """What to call when nodes refuse or accept again."""
 
@@ -95,15 +97,19 @@ class Faults:
 
     def refuse(self, *nodes: str) -> None:
         """These nodes (all, if none is named) take no connection; open ones break. Ends with `accept`."""
-        self._refuse(set(nodes) or {"*"})
+        self._shut(refused=set(nodes) or {"*"})
+
+    def silence(self, *nodes: str) -> None:
+        """These nodes (all, if none is named) take connections and say nothing at all, as behind a firewall."""
+        self._shut(silent=set(nodes) or {"*"})
 
     def accept(self) -> None:
-        self._refuse(set())
+        self._shut()
 
     def clear(self) -> None:
         with self._lock:
             self._faults.clear()
-        self._refuse(set())
+        self._shut()
 
     def remove(self, fault: Fault) -> None:
         with self._lock:
@@ -122,8 +128,10 @@ class Faults:
                 acting.append(fault)
             return acting
 
-    def refuses(self, node: str) -> bool:
-        return bool(self.refused & {"*", node})
+    def door(self, node: str) -> Door:
+        if self._refused & {"*", node}:
+            return "closed"
+        return "silent" if self._silent & {"*", node} else "open"
 
     def _add(self, kind: Kind, path: str, node: str | None, times: int | None, **more: Any) -> Fault:
         fault = Fault(kind, path, node, times, self, **more)
@@ -131,7 +139,7 @@ class Faults:
             self._faults.append(fault)
         return fault
 
-    def _refuse(self, nodes: set[str]) -> None:
-        self.refused = nodes
+    def _shut(self, *, refused: frozenset[str] | set[str] = frozenset(), silent: set[str] | None = None) -> None:
+        self._refused, self._silent = set(refused), silent or set()
         for changed in self.doors:
             changed()

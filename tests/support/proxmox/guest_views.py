@@ -25,7 +25,9 @@ def config(call: Call) -> Row:
         if name not in guest.snapshots:
             raise failed(f"snapshot '{name}' does not exist")
         return configs.shown(guest, guest.snapshots[name])
-    return configs.shown(guest, guest.config if call.flag("current") else configs.merged(guest))
+    row = configs.shown(guest, guest.config if call.flag("current") else configs.merged(guest))
+    leaked = call.world.release >= 9 and guest.type == "qemu"
+    return row | {"special-sections": {"cloudinit": {}, "fleecing": {}}} if leaked else row
 
 
 @route("GET", "nodes/{node}/{type}/{vmid}/pending", check=AUDIT, proxied=True)
@@ -33,7 +35,7 @@ def pending(call: Call) -> list[Row]:
     guest = call.guest
     now, later = configs.shown(guest, guest.config), configs.shown(guest, configs.merged(guest))
     found: list[Row] = []
-    for option in sorted(now.keys() | later.keys()):
+    for option in sorted((now.keys() | later.keys()) - {"lxc"}):
         row: Row = {"key": option}
         if option in now:
             row["value"] = now[option]

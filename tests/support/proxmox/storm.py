@@ -180,7 +180,7 @@ def _remove_disk(world: "World", random: Random, guest: Guest) -> str | None:
 def _resize(world: "World", random: Random, guest: Guest) -> str | None:
     if guest.template:
         return None
-    world.resize(guest.vmid, slot := random.choice(sorted(configs.disks(guest.config))))
+    world.resize(guest.vmid, slot := random.choice(sorted(configs.attached(guest.config))))
     return slot
 
 

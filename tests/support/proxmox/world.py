@@ -37,7 +37,7 @@ class World(Jobs, Estate):
             "memory": configs.memory(planned),
             "disks": {
                 slot: {"volume": configs.volid(value), "size": configs.size(value)}
-                for slot, value in configs.disks(options).items()
+                for slot, value in configs.attached(options).items()
             },
             "networks": {slot: value for slot, value in options.items() if slot.startswith("net")},
             "description": options.get("description", ""),

@@ -40,8 +40,8 @@ class Past:
         self._teller: Literal["log", "tasks"] | None = None
         self._log: News[wire.LogRow] = News()
         self._tasks: dict[str, News[wire.TaskRow]] = {}
-        self._latest: dict[str, int] = {}
-        """Node -> when the latest of its tasks began."""
+        self._latest = 0
+        """When the latest of all tasks began."""
 
     async def news(self, rights: Rights) -> Happened:
         if rights.has("/", "Sys.Syslog") and not self._is_refused():
@@ -68,25 +68,23 @@ class Past:
         return self._told("log", [*history.of_log(news.unseen(rows, _log_ids(rows)))], begun=begun, lost=lost)
 
     async def _of_tasks(self) -> Happened:
-        before = self._tasks if self._teller == "tasks" else {}
         begun = self._teller == "tasks"
+        known = self._tasks if begun else {}
         rows: defaultdict[str, list[wire.TaskRow]] = defaultdict(list)
         for row in await self._api.rows("cluster/tasks", wire.TaskRow):
             rows[row.node].append(row)
-        full = [node for node in rows if node in before and before[node].overflowed(_task_ids(rows[node]))]
+        news = {node: known.get(node) or News[wire.TaskRow](begun=begun) for node in rows}
+        full = [node for node in rows if news[node].overflowed(_task_ids(rows[node]))]
         for node, more in zip(full, await each(full, self._more_tasks), strict=True):
             rows[node] += more
-        lost = any(before[node].overflowed(_task_ids(rows[node])) for node in full)
-        unseen: list[wire.TaskRow] = []
-        for node in rows:
-            news = before.setdefault(node, News(begun=begun))
-            unseen += news.unseen(rows[node], _task_ids(rows[node]))
-            self._latest[node] = max(row.starttime or 0 for row in rows[node])
-        self._tasks = before
+        lost = any(node in known and news[node].overflowed(_task_ids(rows[node])) for node in full)
+        unseen = [row for node in rows for row in news[node].unseen(rows[node], _task_ids(rows[node]))]
+        self._latest = max([self._latest, *(row.starttime or 0 for some in rows.values() for row in some)])
+        self._tasks = {**known, **news}
         return self._told("tasks", [*history.of_tasks(unseen)], begun=begun, lost=lost)
 
     async def _more_tasks(self, node: str) -> list[wire.TaskRow]:
-        since = max(0, self._latest.get(node, 0) - _OVERLAP_SECONDS)
+        since = max(0, self._latest - _OVERLAP_SECONDS)
         return await self._api.rows(f"nodes/{node}/tasks", wire.TaskRow, source="all", limit=MANY, since=since)
 
     def _told(self, teller: Literal["log", "tasks"], events: list[Event], *, begun: bool, lost: bool) -> Happened:

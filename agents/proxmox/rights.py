@@ -179,6 +179,6 @@ def _gaps(need: Need, hidden: tuple[Kind, ...], rights: Rights, config: ProxmoxC
     if not 0 < len(keys) <= _MOST_KEYS:
         yield gap
         return
-    yield gap.model_copy(update={"kinds": named, "keys": keys})
+    yield gap.model_copy(update={"kinds": (), "keys": keys})
     if rest := tuple(kind for kind in hidden if kind not in named):
         yield gap.model_copy(update={"kinds": rest})

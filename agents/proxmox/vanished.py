@@ -4,8 +4,10 @@ Proxmox VE checks permissions before it looks: whoever gets another answer than 
 listed if it were there.  A refusal says nothing about whether it is.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+
+from pydantic import JsonValue
 
 from agents.errors import AgentError, Throttled, Unauthorized, Unreachable
 from agents.proxmox import gaps
@@ -63,11 +65,13 @@ class Vanished:
         self._fates = {key: one for key, one in (known | found).items() if one is not Fate.GONE}
         self._missing = {key: missing[key] for key in self._fates}
 
-    def gaps(self, covered: Iterable[Gap]) -> list[Gap]:
-        """Return what hides the missing, but for kinds that are hidden as a whole already."""
-        whole = {kind for gap in covered if not gap.keys and gap.parent is None for kind in gap.kinds}
+    def gaps(self, covered: Sequence[Gap]) -> list[Gap]:
+        """Return what hides the missing, but for what is ``covered`` already."""
+        kinds, keys = {kind for gap in covered for kind in gap.kinds}, {key for gap in covered for key in gap.keys}
         hidden = [
-            one for key, one in self._missing.items() if self._fates[key] is Fate.HIDDEN and one.kind not in whole
+            one
+            for key, one in self._missing.items()
+            if self._fates[key] is Fate.HIDDEN and one.kind not in kinds and key not in keys
         ]
         unknown = [key for key, fate in self._fates.items() if fate is Fate.UNKNOWN]
         found: list[Gap] = []
@@ -76,15 +80,16 @@ class Vanished:
             paths = sorted({_right(one)[0] for one in some})
             detail = f"what was listed is hidden: {what} is missing on {gaps.named(paths)}; "
             detail += advice(self._token_id, what, paths[0])
-            keys = [one.key for one in some]
-            found += gaps.of_keys(keys, detail, Trouble.UNAUTHORIZED, privilege=what, path=paths[0])
+            found += gaps.of_keys(
+                [one.key for one in some], detail, Trouble.UNAUTHORIZED, privilege=what, path=paths[0]
+            )
         detail = "what was listed is not any more, and whether it is gone cannot be asked now"
         return found + gaps.of_keys(unknown, detail, Trouble.UNREACHABLE)
 
     async def _fate(self, resource: Resource, online: Collection[str]) -> Fate:
         node = _node(resource)
         try:
-            await self._ask(resource, node or min(online, default=""))
+            found = await self._ask(resource, node or min(online, default=""))
         except Denied:
             return Fate.HIDDEN
         except NoSuchGuest:
@@ -96,16 +101,16 @@ class Vanished:
         except (EntryLost, AgentError) as error:
             plain = isinstance(error, Unreachable) and not isinstance(error, EntryLost)
             return Fate.GONE if plain and resource.kind in (Kind.STORAGE, Kind.POOL) else Fate.UNKNOWN
-        return Fate.THERE
+        return Fate.THERE if found else Fate.HIDDEN
 
-    async def _ask(self, resource: Resource, node: str) -> None:
+    async def _ask(self, resource: Resource, node: str) -> JsonValue:
+        """Return something that is there.  A pool that is and may not be seen is an empty list, none is an error."""
         match resource.kind:
             case Kind.POOL:
-                await self._api.raw("pools", poolid=resource.native_id)
+                return await self._api.raw("pools", poolid=resource.native_id)
             case Kind.STORAGE:
-                await self._api.raw(f"nodes/{node}/storage/{resource.name}/status")
-            case _:
-                await self._api.raw(f"nodes/{node}/{resource.native_kind}/{resource.native_id}/config")
+                return await self._api.raw(f"nodes/{node}/storage/{resource.name}/status")
+        return await self._api.raw(f"nodes/{node}/{resource.native_kind}/{resource.native_id}/config")
 
 
 def _right(resource: Resource) -> tuple[str, str]:

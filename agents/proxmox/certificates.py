@@ -34,7 +34,7 @@ def shown(config: ProxmoxConfig, url: str, pinned: str | None) -> Certificate | 
     """Return what the node at ``url`` shows, or None where nobody answers in TLS."""
     anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anything.check_hostname, anything.verify_mode = False, ssl.CERT_NONE
-    with suppress(OSError):
+    with suppress(OSError, UnicodeError):  # a name may be none that can be looked up
         der = _handshake(url, anything)
         fingerprint = hashlib.sha256(der).digest().hex(":").upper()
         trusted = fingerprint == pinned if pinned is not None else not config.verify or _is_trusted(config, url)

@@ -201,6 +201,12 @@ def test_the_end_of_a_certificate_is_read_from_what_is_shown():
     assert certificates.valid_until(b"\x30\x84\xff\xff\xff\xff" + der) is None
 
 
+def test_a_name_that_none_can_be_shows_no_certificate():
+    host = f"https://{'a' * 70}.example:8006"
+
+    assert certificates.shown(config(url=host), host, None) is None
+
+
 @pytest.mark.parametrize(
     ("tag", "text", "year"),
     [(0x17, b"491231235959Z", 2049), (0x17, b"500101000000Z", 1950), (0x18, b"20991231235959Z", 2099)],

@@ -29,11 +29,13 @@ _ASSIGNED = re.compile(
          (?! <redacted> | // ) ([^\s"',;&`*]+)"""
 )
 _FLAG = re.compile(rf"""(?ix)( (?:^|\s) --?[\w-]*(?:{_STRONG})[\w-]* \s+ ["']? ) (?! - | <redacted> ) ([^\s"']+)""")
+_QEMU = re.compile(r"(\bsecret,\S*?\bdata=|\bfw_cfg\s+\S*?\bstring=)([^\s,]+)")
+"""``-object secret,id=a,data=...`` and what is handed to a guest by ``-fw_cfg name=...,string=...``."""
 _SWITCH = re.compile(r"(?i)true|false|yes|no|on|off|none|null|enabled?|disabled?|0|1")
 _MARKS = (
     "pass", "secret", "token", "credential", "key", "pwd", "pw", "auth", "jwt", "bearer", "basic", "cookie", "psk",
     "pin", "otp", "seed", "salt", "://", "-----begin", "eyj", "gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_",
-    "glpat-", "xox", "sk-", "akia", "asia", "aiza", "hvs.", "dckr_pat_", "npm_", "$",
+    "glpat-", "xox", "sk-", "akia", "asia", "aiza", "hvs.", "dckr_pat_", "npm_", "fw_cfg", "$",
 )  # fmt: skip
 """In lower case; a text that has none of them is left as it is."""
 
@@ -57,7 +59,7 @@ def text(content: str) -> str:
     content = _PEM.sub(REDACTED, content)
     content = _USERINFO.sub(rf"\1:{REDACTED}@", content)
     content = _SHAPES.sub(REDACTED, content)
-    for pattern in (_ASSIGNED, _FLAG):
+    for pattern in (_ASSIGNED, _FLAG, _QEMU):
         content = pattern.sub(_unless_a_switch, content)
     return content
 

@@ -91,7 +91,7 @@ def _cpu(config: GuestConfig) -> Device:
         "type": rest.pop("cputype", None),
         "sockets": config.whole("sockets") or 1,
         "cores": config.whole("cores") or 1,
-        "vcpus": config.whole("vcpus"),
+        "vcpus": config.whole("vcpus") or None,
         "limit": config.number("cpulimit") or None,
         "units": config.whole("cpuunits"),
         "numa": config.flag("numa"),

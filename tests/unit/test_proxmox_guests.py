@@ -195,6 +195,110 @@ def test_one_setting_has_one_form(one, other):
     assert json.dumps(vm(**one).spec, sort_keys=True) == json.dumps(vm(**other).spec, sort_keys=True)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "path", "expected"),
+    [
+        ("onboot", 0, "onboot", False),
+        ("protection", 1, "protection", True),
+        ("ostype", "win11", "ostype", "win11"),
+        ("arch", "aarch64", "arch", "aarch64"),
+        ("cpu", "host,hidden=1", "cpu.type", "host"),
+        ("cpu", "host,hidden=1", "cpu.options.hidden", "1"),
+        ("sockets", None, "cpu.sockets", 1),
+        ("cores", None, "cpu.cores", 1),
+        ("vcpus", 2, "cpu.vcpus", 2),
+        ("vcpus", 0, "cpu.vcpus", None),
+        ("cpulimit", "1.5", "cpu.limit", 1.5),
+        ("cpuunits", "2048", "cpu.units", 2048),
+        ("numa", 1, "cpu.numa", True),
+        ("affinity", "0-3", "cpu.affinity", "0-3"),
+        ("balloon", 0, "balloon_mib", 0),
+        ("balloon", None, "balloon_mib", None),
+        ("machine", "q35,viommu=intel", "machine", "q35,viommu=intel"),
+        ("bios", "ovmf", "bios", "ovmf"),
+        ("scsihw", "lsi", "scsihw", "lsi"),
+        ("agent", "0", "agent.enabled", False),
+        ("agent", None, "agent.enabled", False),
+        ("hotplug", "0", "hotplug", []),
+        ("hotplug", "1", "hotplug", ["disk", "network", "usb"]),
+        ("hotplug", "usb,cpu", "hotplug", ["cpu", "usb"]),
+        ("vga", "none", "vga", "none"),
+        ("startup", "order=2,up=30,down=60", "startup", {"order": 2, "up": 30, "down": 60}),
+        ("usb0", "host=1-2,usb3=1", "usb.usb0", {"host": "1-2", "usb3": "1"}),
+        ("usb0", "spice", "usb.usb0.host", "spice"),
+        ("hostpci0", "mapping=gpu", "hostpci.hostpci0.mapping", "gpu"),
+        ("serial0", "socket", "serial.serial0", "socket"),
+        ("unused0", "a:b", "unused.unused0", "a:b"),
+        ("efidisk0", "a:b,efitype=4m,size=4M", "efidisk.options.efitype", "4m"),
+        ("tpmstate0", "a:b,size=4M,version=v2.0", "tpm.size_bytes", 2**22),
+        ("args", "-smp 4", "args", "-smp 4"),
+        ("hookscript", "local:snippets/x", "hookscript", "local:snippets/x"),
+        ("citype", "nocloud", "cloud_init.type", "nocloud"),
+        ("nameserver", "10.0.0.1", "cloud_init.nameserver", "10.0.0.1"),
+        ("ciupgrade", 0, "cloud_init.upgrade", False),
+        ("searchdomain", "lab", "cloud_init.searchdomain", "lab"),
+        ("cicustom", "user=a:b", "cloud_init.custom", "user=a:b"),
+    ],
+)
+def test_an_option_of_a_vm_has_its_place(option, value, path, expected):
+    assert at(vm(**{option: value}).spec, path) == expected
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "path", "expected"),
+    [
+        ("onboot", None, "onboot", False),
+        ("protection", "1", "protection", True),
+        ("ostype", "alpine", "ostype", "alpine"),
+        ("arch", "arm64", "arch", "arm64"),
+        ("unprivileged", 0, "unprivileged", False),
+        ("features", "nesting=1,fuse=1", "features", {"nesting": "1", "fuse": "1"}),
+        ("cores", "4", "cores", 4),
+        ("cpulimit", "2", "cpulimit", 2),
+        ("cpuunits", 100, "cpuunits", 100),
+        ("memory", None, "memory_mib", 512),
+        ("swap", 0, "swap_mib", 0),
+        ("swap", None, "swap_mib", 512),
+        ("timezone", "host", "timezone", "host"),
+        ("nameserver", "10.0.0.1", "nameserver", "10.0.0.1"),
+        ("searchdomain", "lab", "searchdomain", "lab"),
+        ("console", 0, "console", False),
+        ("tty", 0, "tty", 0),
+        ("cmode", "shell", "cmode", "shell"),
+        ("debug", 1, "debug", True),
+        ("hookscript", "a:b", "hookscript", "a:b"),
+        ("startup", "3", "startup.order", 3),
+        ("dev0", "/dev/dri/renderD128,gid=104", "devices.dev0", {"path": "/dev/dri/renderD128", "gid": "104"}),
+        ("unused0", "a:b", "unused.unused0", "a:b"),
+        ("entrypoint", "/init", "entrypoint", "/init"),
+        (
+            "rootfs",
+            "a:b,size=8G,acl=1",
+            "rootfs",
+            {"storage": "a", "volume": "b", "path": "/", "size_bytes": 2**33, "options": {"acl": "1"}},
+        ),
+        ("mp3", "a:b,mp=/srv,backup=1,ro=1", "mounts.mp3.options", {"backup": "1", "ro": "1"}),
+        (
+            "net3",
+            "name=eth3,bridge=vmbr0,ip6=fd00::3/64,gw6=fd00::1,host-managed=1",
+            "networks.net3.gateway6",
+            "fd00::1",
+        ),
+        ("net3", "name=eth3,bridge=vmbr0,host-managed=1", "networks.net3.host_managed", True),
+        ("hostname", None, "hostname", None),
+        ("rootfs", None, "rootfs", None),
+    ],
+)
+def test_an_option_of_a_container_has_its_place(option, value, path, expected):
+    assert at(ct(**{option: value}).spec, path) == expected
+
+
+def at(spec, path):
+    for name in path.split("."):
+        spec = spec[name]
+    return spec
+
+
 def test_the_order_of_boot_devices_is_kept():
     assert vm(boot="order=net0;scsi0").spec["boot_order"] == ["net0", "scsi0"]
     assert vm(boot="cdn").spec["boot_order"] == ["c", "d", "n"]
@@ -275,6 +379,7 @@ def test_no_secret_is_published():
 
     assert all(secret not in one.model_dump_json() for one in shown)
     assert shown[2].spec["env"] == {"DB_PASSWORD": "<redacted>", "MODE": "fast", "URL": "https://me:<redacted>@db/x"}
+    assert ct(lxc=[["lxc.environment", "MODE"], ["odd"], "odd"]).spec["lxc"] == ["lxc.environment = MODE"]
     assert shown[3].spec["lxc"] == ["lxc.environment = API_KEY=<redacted>", "lxc.mount.entry = /a a none bind 0 0"]
 
 

@@ -29,12 +29,12 @@ def test_a_network_is_one_of_its_node():
 
 def test_a_bridge_has_its_ports_and_a_vlan_what_it_is_on():
     listed = found()
-    edges = {key: [edge.key for edge in one.relations] for key, one in listed.items()}
+    edges = {key: [(edge.type, edge.key) for edge in one.relations] for key, one in listed.items()}
 
     assert edges == {
         "pve1/eno1": [],
-        "pve1/vmbr0": ["proxmox/lab/network/pve1/eno1"],
-        "pve1/vmbr0.20": ["proxmox/lab/network/pve1/vmbr0"],
+        "pve1/vmbr0": [("uses", "proxmox/lab/network/pve1/eno1")],
+        "pve1/vmbr0.20": [("uses", "proxmox/lab/network/pve1/vmbr0")],
     }
     spec = listed["pve1/vmbr0"].spec
     assert (spec["members"], spec["vlan_aware"], spec["vlans"]) == (["eno1"], True, ["2-4094"])
@@ -49,6 +49,33 @@ def test_the_order_of_members_is_no_configuration():
     assert found(bond) == found(turned)
     assert found(bond)["pve1/bond0"].spec["members"] == ["eno1", "eno2"]
     assert found({"iface": "vmbr1", "type": "bridge", "bridge_ports": "none"})["pve1/vmbr1"].spec["members"] == []
+
+
+@pytest.mark.parametrize(
+    ("row", "entry", "expected"),
+    [
+        ({"type": "bridge", "autostart": 1}, "autostart", True),
+        ({"method": "dhcp"}, "method", "dhcp"),
+        ({"address": "10.0.0.1"}, "address", "10.0.0.1"),
+        ({"method6": "auto"}, "method6", "auto"),
+        ({"cidr6": "fd00::1/64", "address6": "fd00::1"}, "address6", "fd00::1/64"),
+        ({"gateway6": "fe80::1"}, "gateway6", "fe80::1"),
+        ({"mtu": "9000"}, "mtu", 9000),
+        ({"bond_mode": "802.3ad"}, "bond_mode", "802.3ad"),
+        ({"bond-primary": "eno1"}, "bond_primary", "eno1"),
+        ({"bond_xmit_hash_policy": "layer2+3"}, "bond_hash_policy", "layer2+3"),
+        ({"type": "OVSBridge", "ovs_ports": "tap0 eno1"}, "members", ["eno1", "tap0"]),
+        ({"ovs_tag": "30"}, "vlan", 30),
+        ({"ovs_bonds": "eno2 eno1"}, "members", ["eno1", "eno2"]),
+        ({"ovs_bridge": "vmbr1"}, "ovs_bridge", "vmbr1"),
+        ({"ovs_options": "vlan_mode=access"}, "ovs_options", "vlan_mode=access"),
+        ({}, "vlan", None),
+    ],
+)
+def test_a_setting_of_a_network_has_its_place(row, entry, expected):
+    (one,) = found({"iface": "x", "type": "unknown", **row}).values()
+
+    assert one.spec[entry] == expected
 
 
 def test_a_guest_points_at_the_bridge_or_the_net_it_is_on():
@@ -92,6 +119,8 @@ def test_a_disk_is_known_by_what_it_carries_with_it():
         "Samsung_SSD_990_PRO_2TB",
         None,
     )
+    assert (ssd.spec["rpm"], listed["pve1/WD-1"].spec["rpm"], listed["pve1//dev/sdb"].spec["rpm"]) == (None, 5400, None)
+    assert (listed["pve1/WD-1"].spec["vendor"], listed["pve1//dev/sdb"].native_kind) == ("ATA", "disk")
     assert ssd.native == {"device": "/dev/nvme0n1", "used_as": "LVM"}
 
 

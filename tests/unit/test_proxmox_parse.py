@@ -43,6 +43,17 @@ def test_a_number_may_come_as_text_and_a_figure_that_is_none_is_not_known():
     assert (row.netin, row.mem, row.disk) == (None, None, None)
 
 
+def test_what_a_row_does_not_say_is_not_known():
+    rows = [{"id": "node/pve1", "type": "node", "node": "pve1"}, {"id": "lxc/101", "type": "lxc", "node": 7}]
+    rows += [{"id": "storage/pve1/x", "type": "storage", "node": "pve1", "storage": "x", "shared": "1"}]
+    found = wire.resources(rows)
+
+    assert found.nodes == [wire.NodeRow("pve1")]
+    assert found.guests == [wire.GuestRow(101, "lxc", "7")]
+    assert found.storages == [wire.StorageRow("x", "pve1", shared=True)]
+    assert {row.status for row in (*found.nodes, *found.guests, *found.storages)} == {"unknown"}
+
+
 def test_a_guest_of_which_nothing_was_told_yet_is_listed():
     (row,) = wire.resources([samples.node_row(), samples.bare_row()]).guests
 
@@ -208,6 +219,8 @@ def test_an_address_that_somebody_set_is_one(text, address):
         ("**Password:** `hunter2`", "**Password:** `<redacted>`"),
         ("https://me:hunter2@nas/share", "https://me:<redacted>@nas/share"),
         ("--token hunter2 -smp 4", "--token <redacted> -smp 4"),
+        ("-object secret,id=a,data=hunter2 -smp 4", "-object secret,id=a,data=<redacted> -smp 4"),
+        ("-fw_cfg name=opt/x/config,string=hunter2", "-fw_cfg name=opt/x/config,string=<redacted>"),
         ("ghp_hunter2hunter2hunter2", "<redacted>"),
         ("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----\nrest", "<redacted>\nrest"),
     ],

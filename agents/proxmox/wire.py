@@ -233,7 +233,6 @@ class GuestState(Wire):
 class Version(Wire):
     version: str
     release: str = ""
-    repoid: str = ""
 
 
 class ClusterRow(Wire):
@@ -257,8 +256,6 @@ class LogRow(Wire):
     uid: int
     node: str
     time: Whole = None
-    tag: str = ""
-    user: str = ""
     msg: str = ""
 
 
@@ -267,9 +264,6 @@ class TaskRow(Wire):
 
     upid: str
     node: str = ""
-    type: str = ""
-    id: str = ""
-    user: str = ""
     starttime: Whole = None
     endtime: Whole = None
     status: str | None = None

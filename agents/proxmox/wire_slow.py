@@ -19,7 +19,6 @@ class CpuInfo(Wire):
 
 class Amount(Wire):
     total: Whole = None
-    used: Whole = None
 
 
 class Kernel(Wire):
@@ -48,13 +47,12 @@ class NodeStatus(Wire):
 
 class Subscription(Wire):
     status: str = ""
-    level: str = ""
 
 
 class Update(Wire):
     """A package of ``nodes/N/apt/update`` that can be brought up to date."""
 
-    package: str = Field(alias="Package")
+    package: str = Field(default="", alias="Package")
 
 
 _SETTINGS = frozenset(
@@ -104,14 +102,9 @@ class HaResource(Wire):
 class HaState(Wire):
     """A row of ``cluster/ha/status/current``."""
 
-    id: str = ""
     type: str = ""
     sid: str = ""
-    node: str = ""
     crm_state: str = ""
-    request_state: str = ""
-    state: str = ""
-    status: str = ""
 
 
 class HaGroup(Wire):
@@ -226,18 +219,6 @@ class DiskRow(Wire):
     parent: str = ""
 
 
-class NodeStorage(Wire):
-    """A row of ``nodes/N/storage``: live; ``active`` says that it answers."""
-
-    storage: str
-    type: str = ""
-    content: str = ""
-    active: Flag = False
-    enabled: Flag = True
-    shared: Flag = False
-    total: Whole = None
-
-
 class Verification(Wire):
     state: str = ""
 
@@ -280,7 +261,6 @@ class BackupJob(Wire):
     repeat_missed: Flag = Field(default=False, alias="repeat-missed")
     notes_template: str = Field(default="", alias="notes-template")
     prune_backups: JsonValue = Field(default="", alias="prune-backups")
-    next_run: Whole = Field(default=None, alias="next-run")
 
 
 class ReplicationJob(Wire):

@@ -57,6 +57,7 @@ class Wire:
         self._connected = 0
 
     async def handle(self, request: web.BaseRequest, entry: str) -> web.StreamResponse:
+        """It is on record before the asker can know of the answer; 0 when none is given."""
         path = request.path.removeprefix(BASE)
         status = 0
         connection = self._connection(request)
@@ -69,12 +70,11 @@ class Wire:
                     await asyncio.sleep(fault.seconds)
             fault = next((fault for fault in faults if fault.kind != "slow"), None)
             answer = await self._answer(request, path, entry, fault)
-            response = await self._send(request, answer, entry, fault)
             status = 0 if fault and fault.kind == "reset" else answer.status
-            return response
         finally:
             record = Request(request.method, path, request.query_string, status, entry, connection.number)
             self.requests.append(record)
+        return await self._send(request, answer, entry, fault)
 
     def there(self, node: str) -> bool:
         """Is it in the cluster, and is its power on."""

@@ -28,6 +28,7 @@ from daemon.runtime.version import version
 from schemas.config import HomelabConfig, SourceConfig
 from schemas.resources import SourceRef
 from schemas.running import HttpRun, Login, NatsRun, Run, SqlRun
+from schemas.selection import PROVIDER
 
 _AT_ONCE = 4
 """So many sources are probed at the same time."""
@@ -69,16 +70,15 @@ def watched(config: HomelabConfig) -> Discovered:
 
     A source in the file counts for more than one of the same name in the environment.
     """
+    if config.sources is not None:
+        written = [provider_models(one["provider"]).model_validate(one) for one in config.sources]
+        said = _environment(config, [one.name for one in written if one.provider == PROVIDER])
+        return replace(said, sources=(*written, *said.sources))
     said = _environment(config)
-    if config.sources is None:
-        found = [one for name in registry.NAMES for one in registry.provider(name).discover()]
-        here = {f"{one.provider}/{one.name}": FOUND_HERE for one in found}
-        return replace(said, sources=tuple(found), hints=tuple(_hints(environment())), origins={**here, **said.origins})
-    written = [provider_models(one["provider"]).model_validate(one) for one in config.sources]
-    names = {f"{one.provider}/{one.name}" for one in written}
-    more = [one for one in said.sources if f"{one.provider}/{one.name}" not in names]
-    origins = {name: origin for name, origin in said.origins.items() if name not in names}
-    return replace(said, sources=(*written, *more), origins=origins)
+    others = [name for name in registry.NAMES if name != PROVIDER]  # whose clusters the environment tells
+    here = [one for name in others for one in registry.provider(name).discover()]
+    origins = {f"{one.provider}/{one.name}": FOUND_HERE for one in here} | dict(said.origins)
+    return replace(said, sources=(*here, *said.sources), hints=tuple(_hints(environment())), origins=origins)
 
 
 def cluster_names() -> tuple[str, ...]:
@@ -86,8 +86,8 @@ def cluster_names() -> tuple[str, ...]:
     return clusters.names(environment())
 
 
-def _environment(config: HomelabConfig) -> Discovered:
-    """Read the Proxmox clusters of the environment, and what it says of choosing one."""
+def _environment(config: HomelabConfig, described: Sequence[str] = ()) -> Discovered:
+    """Read the Proxmox clusters of the environment that are not ``described``, and what it says of choosing one."""
     environ = environment()
     faults = clusters.read(config, environ)[1]
     warnings = tuple(warning for file in secrets.files() for warning in file.warnings)
@@ -95,8 +95,8 @@ def _environment(config: HomelabConfig) -> Discovered:
         return Discovered(warnings=warnings)
     from agents.proxmox import environment as proxmox  # noqa: PLC0415 - only who has one pays for it
 
-    found = proxmox.read(environ)
-    origins = {f"proxmox/{name}": f"{secrets.origin(one)}: {one}" for name, one in found.variables.items()}
+    found = proxmox.read(environ, described)
+    origins = {f"{PROVIDER}/{name}": f"{secrets.origin(one)}: {one}" for name, one in found.variables.items()}
     return Discovered(tuple(found.configs), origins=origins, faults=(*found.faults, *faults), warnings=warnings)
 
 

@@ -57,14 +57,16 @@ def discover() -> Sequence[ProxmoxConfig]:
     return read(environment()).configs
 
 
-def read(environ: Mapping[str, str]) -> Found:
+def read(environ: Mapping[str, str], described: Sequence[str] = ()) -> Found:
+    """Read all but the sources that are ``described`` elsewhere."""
     found = Found()
     said = {name: value.strip() for name, value in environ.items() if name.startswith(_PREFIX) and value.strip()}
     written = clusters.listed(said)
     unread = _unread(said, written)
     for name in _well_named(written, found):
-        _add(found, source_name(name), said, _prefixes(name), unread.get(name, {}))
-    if not written and any(_PREFIX + suffix in said for suffix in _NEEDED):
+        if source_name(name) not in described:
+            _add(found, source_name(name), said, _prefixes(name), unread.get(name, {}))
+    if not written and clusters.SINGLE not in described and any(_PREFIX + suffix in said for suffix in _NEEDED):
         _add(found, clusters.SINGLE, said, (_PREFIX,), _mistyped(said))
     for variable, meant in unread.get("", {}).items():
         found.complain(variable, f"is of no cluster that {clusters.LIST} names{_perhaps(meant)}")

@@ -31,6 +31,22 @@ sources:
   #     cert: /etc/homelab/docker/cert.pem
   #     key: /etc/homelab/docker/key.pem
 
+  # A Proxmox VE cluster; several nodes of it may be asked: url: [https://pve1.lan:8006, https://pve2.lan:8006].
+  # It may stand in the environment, or in a .env file beside this one, instead: PROXMOX_API_URL, PROXMOX_TOKEN_ID,
+  # PROXMOX_TOKEN_SECRET; of several: PROXMOX_CLUSTERS=prod,lab, PROXMOX_CLUSTER_prod_API_URL, ...
+  # - provider: proxmox
+  #   name: lab
+  #   url: https://pve1.lan:8006
+  #   token_id: homelab@pve!daemon
+  #   token_secret: env:PVE_TOKEN_SECRET
+  #   ca: /etc/homelab/pve-root-ca.pem     # or fingerprint: of the certificate, or verify: false in a laboratory
+
+# Which of several Proxmox VE clusters is meant by a name or a vmid: the longest pattern, the narrowest range count.
+# clusters:
+#   patterns: {prod-: lab, "*-test": lab}
+#   vmids: {100-199: lab}
+#   default: lab               # to read from; a change is never made by default
+
 # Manifests that say what should be: a folder, or a list of them.  Watched; each is in force as a whole.
 # expectations:
 #   folder: /etc/homelab/expectations

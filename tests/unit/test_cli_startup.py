@@ -58,7 +58,8 @@ def test_the_example_passes_the_check_as_it_is_and_with_every_line_in_effect(tmp
     assert head
     file.write_text("sources:\n" + re.sub(r"(?m)^( *)# ( *(?:- )?[a-z_]+:.*)$", r"\1\2", body))
     loaded = config.load(file, models)
-    assert [source.name for source in loaded.sources or ()] == ["my-host", "local", "nas"]
+    assert [source.name for source in loaded.sources or ()] == ["my-host", "local", "nas", "lab"]
+    assert loaded.config.clusters.patterns == {"prod-": "lab", "*-test": "lab"}
     assert loaded.config.http.token == "env:HOMELAB_HTTP_TOKEN"
 
 

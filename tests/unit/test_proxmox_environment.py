@@ -105,6 +105,13 @@ def test_what_is_written_as_the_list_says_counts_for_more():
     assert found.url == "https://pve1.lan:8006"
 
 
+def test_what_is_described_elsewhere_is_left_to_that():
+    environ = {**cluster("b"), "PROXMOX_CLUSTERS": "A.1,b"}
+    assert [config.name for config in environment.read(environ, ["a-1"]).configs] == ["b"]
+    assert environment.read(environ, ["a-1"]).faults == []
+    assert environment.read(cluster(None, TOKEN_ID=None), ["pve"]) == environment.Found()
+
+
 def test_a_name_that_begins_with_anothers_keeps_its_variables():
     found = read(cluster("a"), cluster("a_b", REGION="eu"), PROXMOX_CLUSTERS="a,a_b")
     assert [(config.name, config.region) for config in found.configs] == [("a", None), ("a-b", "eu")]

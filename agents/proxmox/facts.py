@@ -107,11 +107,11 @@ class Facts:
         facts = self.nodes.get(name, NodeFacts())
         if address:
             facts = self.nodes[name] = replace(facts, address=address)
-        subscription = await self._api.one(f"nodes/{name}/subscription", wire_slow.Subscription)
-        facts = self.nodes[name] = nodes.with_subscription(facts, subscription)
         if rights.has(f"/nodes/{name}", "Sys.Audit"):
             status = await self._api.one(f"nodes/{name}/status", wire_slow.NodeStatus)
             facts = self.nodes[name] = nodes.with_status(facts, status)
+        subscription = await self._api.one(f"nodes/{name}/subscription", wire_slow.Subscription)
+        facts = self.nodes[name] = nodes.with_subscription(facts, subscription)
         if rights.has(f"/nodes/{name}", "Sys.Modify"):
             updates = await self._api.rows(f"nodes/{name}/apt/update", wire_slow.Update)
             self.nodes[name] = replace(facts, updates=len(updates))

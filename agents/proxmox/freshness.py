@@ -52,14 +52,16 @@ def doubtful(pulses: Mapping[str, Pulse], now: datetime) -> list[str]:
 
 
 def _is_doubtful(pulse: Pulse, now: datetime) -> bool:
-    if pulse.verdict is not Verdict.FRESH:
-        return pulse.verdict is Verdict.MUTE
-    return pulse.uptime is None or now - pulse.since > PATIENCE
+    """One that hangs answers for itself; one that is mute is not waited for each time."""
+    if pulse.verdict is Verdict.HUNG:
+        return False
+    at_once = pulse.uptime is None and pulse.verdict is Verdict.FRESH
+    return at_once or now - pulse.since > PATIENCE
 
 
 def judged(pulse: Pulse, live: float | None, now: datetime) -> Pulse:
     """Return the pulse of a doubtful node that says it has been up for ``live`` seconds (None: it did not answer)."""
     if live is None:
-        return replace(pulse, verdict=Verdict.MUTE)
+        return replace(pulse, verdict=Verdict.MUTE, since=now)
     same = pulse.uptime is not None and abs(live - pulse.uptime) <= _SLACK_SECONDS
     return replace(pulse, verdict=Verdict.FRESH if same else Verdict.HUNG, since=now)

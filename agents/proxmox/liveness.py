@@ -35,13 +35,19 @@ class Liveness:
         doubtful = freshness.doubtful(pulses, now)
         for node, uptime in zip(doubtful, await each(doubtful, self._uptime), strict=True):
             pulses[node] = freshness.judged(pulses[node], uptime, now)
-        self._pulses = pulses
         hung = sorted(node for node, pulse in pulses.items() if pulse.verdict is Verdict.HUNG)
-        told = dict(zip(hung, await each(hung, self._states), strict=True))
-        mute = {node for node, pulse in pulses.items() if pulse.verdict is Verdict.MUTE}
-        mute |= {node for node, states in told.items() if states is None}
-        live = {guest: state for states in told.values() if states for guest, state in states.items()}
-        return Live(frozenset(mute), frozenset(told) - mute, _kept(rows.guests, live) if live else {})
+        live: dict[str, str] = {}
+        for node, states in zip(hung, await each(hung, self._states), strict=True):
+            if states is None:
+                pulses[node] = freshness.judged(pulses[node], None, now)
+            else:
+                live |= states
+        self._pulses = pulses
+        verdicts = {
+            verdict: frozenset(node for node, pulse in pulses.items() if pulse.verdict is verdict)
+            for verdict in Verdict
+        }
+        return Live(verdicts[Verdict.MUTE], verdicts[Verdict.HUNG], _kept(rows.guests, live) if live else {})
 
     async def _uptime(self, node: str) -> float | None:
         try:

@@ -66,11 +66,13 @@ def test_a_node_that_broadcasts_nothing_and_answers_has_broadcasts_that_hang():
     assert pulse.verdict is Verdict.HUNG
 
 
-def test_a_node_that_does_not_answer_either_is_mute_and_asked_each_time():
-    pulse = freshness.judged(felt(node())["pve1"], None, LATE)
+@pytest.mark.parametrize("row", [node(), node(None, "unknown")])
+def test_a_node_that_does_not_answer_either_is_mute_and_asked_again_in_45_seconds(row):
+    pulse = freshness.judged(felt(row)["pve1"], None, LATE)
 
     assert pulse.verdict is Verdict.MUTE
-    assert freshness.doubtful({"pve1": pulse}, LATE) == ["pve1"]
+    assert freshness.doubtful({"pve1": pulse}, LATE + PATIENCE) == []
+    assert freshness.doubtful({"pve1": pulse}, LATE + 2 * PATIENCE) == ["pve1"]
     assert freshness.judged(pulse, 1090.0, LATE).verdict is Verdict.HUNG
 
 

@@ -71,6 +71,7 @@ def test_a_node_is_its_row_and_its_facts():
         "proxmox/lab/node/pve1", "proxmox/lab/cluster/cluster", ("10.0.0.1",),
     )  # fmt: skip
     assert (found.status, found.native_status, found.health) == (Status.RUNNING, "online", Health.OK)
+    assert (found.native_kind, found.native) == ("node", {"version": "9.0.5"})
     assert (found.size.cpu_cores, found.size.memory_bytes, found.size.disk_bytes) == (16, 64 * 2**30, 94 * 2**30)
     assert found.spec == {
         "pve_version": "9.0.5", "kernel": "6.14.8-2-pve", "architecture": "x86_64", "cpu_model": "AMD Ryzen 7 5700G",

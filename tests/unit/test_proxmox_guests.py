@@ -199,6 +199,7 @@ def test_one_setting_has_one_form(one, other):
     ("option", "value", "path", "expected"),
     [
         ("onboot", 0, "onboot", False),
+        ("tags", "b;a", "tags", ["a", "b"]),
         ("protection", 1, "protection", True),
         ("ostype", "win11", "ostype", "win11"),
         ("arch", "aarch64", "arch", "aarch64"),
@@ -225,6 +226,9 @@ def test_one_setting_has_one_form(one, other):
         ("vga", "none", "vga", "none"),
         ("startup", "order=2,up=30,down=60", "startup", {"order": 2, "up": 30, "down": 60}),
         ("usb0", "host=1-2,usb3=1", "usb.usb0", {"host": "1-2", "usb3": "1"}),
+        ("numa", 0, "cpu.numa", False),
+        ("sshkeys", "", "cloud_init.ssh_keys", 0),
+        ("ciuser", "me", "cloud_init.user", "me"),
         ("usb0", "spice", "usb.usb0.host", "spice"),
         ("hostpci0", "mapping=gpu", "hostpci.hostpci0.mapping", "gpu"),
         ("serial0", "socket", "serial.serial0", "socket"),
@@ -241,19 +245,24 @@ def test_one_setting_has_one_form(one, other):
     ],
 )
 def test_an_option_of_a_vm_has_its_place(option, value, path, expected):
-    assert at(vm(**{option: value}).spec, path) == expected
+    spec = vm(**{option: value}).spec
+
+    assert at(spec, path) == expected
+    assert spec["other"] == {}
 
 
 @pytest.mark.parametrize(
     ("option", "value", "path", "expected"),
     [
         ("onboot", None, "onboot", False),
+        ("tags", "b;a", "tags", ["a", "b"]),
         ("protection", "1", "protection", True),
         ("ostype", "alpine", "ostype", "alpine"),
         ("arch", "arm64", "arch", "arm64"),
         ("unprivileged", 0, "unprivileged", False),
         ("features", "nesting=1,fuse=1", "features", {"nesting": "1", "fuse": "1"}),
         ("cores", "4", "cores", 4),
+        ("env", "A=1", "env.A", "1"),
         ("cpulimit", "2", "cpulimit", 2),
         ("cpuunits", 100, "cpuunits", 100),
         ("memory", None, "memory_mib", 512),
@@ -290,7 +299,10 @@ def test_an_option_of_a_vm_has_its_place(option, value, path, expected):
     ],
 )
 def test_an_option_of_a_container_has_its_place(option, value, path, expected):
-    assert at(ct(**{option: value}).spec, path) == expected
+    spec = ct(**{option: value}).spec
+
+    assert at(spec, path) == expected
+    assert spec["other"] == {}
 
 
 def at(spec, path):

@@ -1,7 +1,8 @@
 """The loop of one source: read a scope when it is due or hinted at, publish what changed, then the manifest.
 
-It holds key -> content hash of what it last published.  A failure is logged when it begins and when it is over; between
-the two the ``scan_failed`` messages speak.  Nothing here knows a provider, and a provider's bug is one scan's failure.
+It holds key -> content hash of what it last published.  A failure is logged when it begins and when it is over
+(``outages``); between the two the ``scan_failed`` messages speak.  Nothing here knows a provider, and a provider's bug
+is one scan's failure.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import structlog
 
 from agents.contract import Agent, Hint, Scope
 from agents.errors import AgentError, Throttled, Unauthorized
+from agents.outages import Outages
 from agents.reading import Reader, Reading
 from agents.voice import Voice
 from daemon.runtime.clock import Clock
@@ -97,8 +99,10 @@ class Runner:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _latest: datetime | None = None
     _reader: Reader = field(init=False)
+    _outages: Outages = field(init=False)
 
     def __post_init__(self) -> None:
+        self._outages = Outages(str(self.source))
         self._reader = Reader(self.source, self.agent, self.voice.fit)
 
     async def run(self) -> NoReturn:
@@ -191,7 +195,7 @@ class Runner:
         trouble = plan.trouble or Trouble.DEFECT
         detail = str(error) if isinstance(error, AgentError) else f"a defect of the agent ({type(error).__name__})"
         if plan.failures == 1:
-            log.warning("source_lost", source=str(self.source), scope=plan.scope.name, trouble=trouble, detail=detail)
+            self._outages.begin(plan.scope.name, trouble, detail)
         await self.voice.failed(
             plan.scope.name, trouble, detail, scan=scan, observed_at=observed_at, duration=self._now() - began,
             interval=plan.cadence.interval, failures=plan.failures, next_at=plan.next_scan_at,
@@ -207,9 +211,12 @@ class Runner:
         plan.gaps = tuple(gaps)
 
     def _succeeded(self, plan: Plan) -> None:
-        if plan.failures:
-            log.info("source_recovered", source=str(self.source), scope=plan.scope.name, failures=plan.failures)
+        """What was lost for the same reason is read at once: it has probably come back, too."""
+        alike = self._outages.end(plan.scope.name, plan.failures) if plan.failures else []
         plan.failures, plan.trouble = 0, None
+        for other in (self.plans[name] for name in alike):
+            if other.trouble is not Trouble.THROTTLED:
+                other.due_at = min(other.due_at, self._now())
 
     def _schedule(self, plan: Plan, error: Exception | None) -> None:
         pause = plan.cadence.after(error, plan.failures).total_seconds()
@@ -231,7 +238,7 @@ class Runner:
         """Scopes may come (a Swarm is joined); one that is no longer offered is not read."""
         offered = {scope.name: scope for scope in self.agent.scopes()}
         for name in self.plans.keys() - offered.keys():
-            del self.plans[name]
+            self._outages.end(name, self.plans.pop(name).failures)
         for name, scope in offered.items():
             if name not in self.plans:
                 interval = scope.interval or self.cadence.interval

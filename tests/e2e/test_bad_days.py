@@ -83,8 +83,8 @@ async def _the_reasons_are_told(here: Site) -> None:
     assert await here.is_now("here", "ok")
     screen = (await here.lab.cli("sources")).out
     assert all(f"docker/{name}" in screen for name in ("missing", "denied", "hung", "spare"))
-    lost = [(line["source"], line["scope"]) for line in here.lab.said("source_lost")]
-    assert len(lost) == len(set(lost)), "each is said once"
+    lost = [(line["source"], line["detail"]) for line in here.lab.said("source_lost")]
+    assert len(lost) == len(set(lost)), "each is said once, however many scopes it strikes"
 
 
 async def _what_was_missing_is_found(here: Site) -> None:

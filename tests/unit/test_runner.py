@@ -220,6 +220,89 @@ async def test_each_outage_is_logged_twice(clock):
     ]  # fmt: skip
 
 
+IMAGES = Scope("images", frozenset({Kind.IMAGE}), interval=timedelta(hours=1))
+REFUSED = Unauthorized("403")
+
+
+async def outages(seconds, clock, **scripts):
+    """Return what is logged of outages while three scopes do as they are told."""
+    agent = ScriptedAgent(scopes=(CONTAINERS, VOLUMES, IMAGES), **scripts)
+    with capture_logs() as logs:
+        await after_seconds(seconds, agent, clock)
+    names = {"source_lost": "scope", "source_recovered": "scopes"}
+    return [(line["event"], line[names[line["event"]]], line.get("failures")) for line in logs], agent
+
+
+async def test_an_outage_of_several_scopes_is_logged_once_and_is_over_with_the_last_of_them(clock):
+    logs, _ = await outages(
+        200, clock, containers=[[], DOWN, DOWN, []], volumes=[[], Unreachable("no engine"), []], images=[[]]
+    )
+
+    assert logs == [("source_lost", "containers", None), ("source_recovered", ["containers", "volumes"], 2)]
+
+
+async def test_scopes_that_are_lost_for_different_reasons_are_two_outages(clock):
+    logs, _ = await outages(200, clock, containers=[DOWN, []], volumes=[Unreachable("no socket"), []], images=[[]])
+
+    assert logs == [
+        ("source_lost", "containers", None), ("source_lost", "volumes", None),
+        ("source_recovered", ["containers"], 1), ("source_recovered", ["volumes"], 1),
+    ]  # fmt: skip
+
+
+async def test_a_scope_that_returns_and_is_lost_again_while_another_is_away_is_no_news(clock):
+    down = asyncio.Event()
+
+    async def until_told():
+        if not down.is_set():
+            raise DOWN
+        return []
+
+    agent = ScriptedAgent(DOWN, [], DOWN, [], scopes=(CONTAINERS, VOLUMES), volumes=[until_told])
+    with capture_logs() as logs:
+        async with running(agent, clock):
+            await asyncio.sleep(200)
+            down.set()
+            await asyncio.sleep(900)
+
+    assert [line["event"] for line in logs] == ["source_lost", "source_recovered"]
+
+
+async def test_a_second_outage_is_logged_as_the_first(clock):
+    logs, _ = await outages(300, clock, containers=[DOWN, [], DOWN, []], volumes=[DOWN, [], DOWN, []], images=[[]])
+
+    assert [event for event, *_ in logs] == ["source_lost", "source_recovered"] * 2
+
+
+@pytest.mark.parametrize("trouble", [DOWN, REFUSED, Malformed("API 9")])
+async def test_what_one_scope_finds_ended_the_others_do_not_wait_an_hour_for(trouble, clock):
+    logs, agent = await outages(1000, clock, containers=[trouble, []], volumes=[trouble, []], images=[trouble, []])
+
+    back = agent.asked_at[3]
+    assert (agent.asked[3:6], agent.asked_at[3:6]) == (["containers", "volumes", "images"], [back] * 3)
+    assert logs[-1] == ("source_recovered", ["containers", "volumes", "images"], 1)
+
+
+async def test_what_was_lost_for_another_reason_or_is_to_wait_is_not_hurried(clock):
+    soon, later = (Throttled("429", retry_after=timedelta(hours=hours)) for hours in (0, 1))
+    _, other = await outages(100, clock, containers=[DOWN, []], volumes=[[]], images=[Unreachable("no socket")])
+    _, told = await outages(100, clock, containers=[soon, []], volumes=[later], images=[later])
+
+    assert other.asked.count("images") == 1
+    assert told.asked == ["containers", "volumes", "images", "containers"]
+
+
+async def test_an_outage_is_over_when_the_scope_is_not_offered_any_more(clock):
+    agent = ScriptedAgent([], scopes=(CONTAINERS, VOLUMES), volumes=[DOWN])
+    with capture_logs() as logs:
+        async with running(agent, clock):
+            await asyncio.sleep(1)
+            agent.offered = (CONTAINERS,)
+            await asyncio.sleep(70)
+
+    assert [line["event"] for line in logs] == ["source_lost", "source_recovered"]
+
+
 @pytest.mark.parametrize(("told", "asked_at"), [(300, [0, 300]), (5, [0, 60])])
 async def test_retry_after_is_obeyed_and_never_faster_than_the_interval(told, asked_at, clock):
     agent = ScriptedAgent(Throttled("429", retry_after=timedelta(seconds=told)), [])

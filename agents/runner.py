@@ -149,6 +149,7 @@ class Runner:
         try:
             await self._say_removed(plan, observed_at)
             reading = await self._reader.read(plan.scope, plan.cadence.deadline)
+            await self._say_removed(plan, observed_at, but=reading.found.keys())
             await self._say(plan, reading, scan=scan, observed_at=observed_at, began=began)
             self._note_gaps(plan, reading.gaps)
         except AgentError as failure:
@@ -166,9 +167,9 @@ class Runner:
             self._schedule(plan, error)
             await self._say_failed(plan, error, scan=scan, observed_at=observed_at, began=began)
 
-    async def _say_removed(self, plan: Plan, at: datetime) -> None:
-        """Pass on what the provider reported as removed, if it was published."""
-        reported = {key for key in self._removed if Key.parse(key).kind in plan.scope.kinds}
+    async def _say_removed(self, plan: Plan, at: datetime, *, but: AbstractSet[str] = frozenset()) -> None:
+        """Pass on what the provider reported as removed, if it was published; ``but`` what has been found since."""
+        reported = {key for key in self._removed if Key.parse(key).kind in plan.scope.kinds and key not in but}
         self._removed -= reported
         for key in sorted(reported & (plan.published.keys() | plan.unseen)):
             await self.voice.removed(key, observed_at=at)

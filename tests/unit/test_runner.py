@@ -593,6 +593,30 @@ async def test_what_the_watch_reported_as_removed_is_said_before_the_scan_withou
     assert bus.story()[-2:] == ["removed web", "closed 1"]
 
 
+async def test_what_was_reported_as_removed_during_a_scan_is_said_before_its_end(clock):
+    async def reported():
+        runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"),)))
+        return [resource("db")]
+
+    agent = ScriptedAgent([resource("web"), resource("db")], reported, [resource("db")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(61)
+
+    assert bus.story()[2:5] == ["closed 2", "removed web", "closed 1"]
+
+
+async def test_what_was_reported_as_removed_during_a_scan_that_found_it_is_said_with_the_next(clock):
+    async def reported():
+        runner.hinted(Hint("containers", removed=((Kind.CONTAINER, "web"),)))
+        return [resource("web"), resource("db")]
+
+    agent = ScriptedAgent([resource("web"), resource("db")], reported, [resource("db")])
+    async with running(agent, clock) as (runner, bus):
+        await asyncio.sleep(70)
+
+    assert bus.story()[2:6] == ["closed 2", "closed 2", "removed web", "closed 1"]
+
+
 async def test_a_removal_of_what_was_never_said_is_not_said(clock):
     agent = ScriptedAgent([resource("db")])
     async with running(agent, clock) as (runner, bus):

@@ -101,6 +101,8 @@ class ResourcesScan:
         unlisted = {key: one for key, one in before.items() if key not in listed and one.kind is not Kind.NODE}
         converted = [one for one in unlisted.values() if one.kind in GUESTS and row_id(one) in guests]
         told = {one.key: one for one in (*converted, *self._guests.destroyed(unlisted.values()))}
+        if told:  # before the next question, so that it is known when this reading ends
+            memory.hint(SCOPE, removed=told.values())
         missing = {key: one for key, one in unlisted.items() if key not in told}
         if not looked_up and (missing.keys() - vanished.missing.keys() or vanished.missing.keys() & listed.keys()):
             allowed, looked_up = await memory.permissions.anew(), True
@@ -111,8 +113,6 @@ class ResourcesScan:
         memory.hidden = frozenset(int(one.native_id) for one in hidden)
         there = {one.key: one for one in vanished.there}
         memory.published = {**listed, **there}
-        if told:
-            memory.hint(SCOPE, removed=told.values())
         return allowed
 
 

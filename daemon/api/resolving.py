@@ -162,10 +162,9 @@ def _within(con: Connection, asked: _Asked, place: Place) -> Meant:
         return Meant(found[0])
     if found:
         raise _several(asked, found, "use a key")
-    elsewhere = resources.named(con, asked.text) or resources.alike(con, asked.text)
+    elsewhere = resources.named(con, asked.text) or _alike(con, asked)
     if unread := asked.unread([place]):
-        text = f"{unread[0]}: whether {asked.text!r} is there cannot be told"
-        raise ClusterConnection(text, candidates=elsewhere)
+        raise _untold(asked, unread, elsewhere)
     raise Refused("not_found", f"no resource is called {asked.text!r} in {where}", candidates=tuple(elsewhere[:_SHOWN]))
 
 
@@ -190,7 +189,9 @@ def _anywhere(con: Connection, asked: _Asked, found: Sequence[str]) -> Meant:
     key = _only(asked, left)
     asked.decided(selection)
     if selection.how == "default":
-        return Meant(key, f"{_count(asked, found)}; this one was taken because {selection.why}: say the cluster")
+        more = ", ".join(sorted({*inside} - {selection.cluster}))
+        taken = f"{selection.cluster} was taken because {selection.why}"
+        return Meant(key, f"{asked.text!r} is in {more}, too; {taken}: say the cluster")
     return Meant(key)
 
 
@@ -202,22 +203,31 @@ def _alone(asked: _Asked, key: str) -> Meant:
     if told is not None and told.cluster == cluster and told.how != "default":
         selection = told
     doubts = [] if selection.how in _SAID else asked.doubts(cluster, told)
-    doubt = f"{'; '.join(doubts)}: another {asked.text!r} may be there" if doubts else ""
+    doubt = f"another {asked.text!r} may be in what cannot be read: {'; '.join(doubts)}" if doubts else ""
     if doubt and asked.intent == "write":
-        raise ClusterConnection(f"{doubt}, so say the cluster, or use a key", candidates=[key])
+        raise ClusterConnection(f"say the cluster, or use a key: {doubt}", candidates=[key])
     asked.decided(selection)
     return Meant(key, doubt)
 
 
 def _nothing(con: Connection, asked: _Asked) -> NoReturn:
-    close = resources.alike(con, asked.text)
+    close = _alike(con, asked)
     told = asked.told()
     if told is not None and told.how in _SAID and (unread := asked.unread([(PROVIDER, told.cluster)])):
         asked.decided(told)
-        raise ClusterConnection(f"{unread[0]}: whether {asked.text!r} is there cannot be told", candidates=close)
+        raise _untold(asked, unread, close)
     unread = asked.unread()
     but = f"; not everything can be read: {'; '.join(unread)}" if unread else ""
     raise Refused("not_found", f"no resource is called {asked.text!r}{but}", candidates=tuple(close))
+
+
+def _untold(asked: _Asked, unread: Sequence[str], candidates: Sequence[str]) -> ClusterConnection:
+    return ClusterConnection(f"whether there is {asked.text!r} cannot be told: {unread[0]}", candidates=candidates)
+
+
+def _alike(con: Connection, asked: _Asked) -> list[str]:
+    """Numbers that look alike mean nothing."""
+    return [] if asked.vmid is not None else resources.alike(con, asked.text)
 
 
 def _only(asked: _Asked, found: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import typer
 from daemon.api.answers import Answers
 from daemon.cli import details, saying, tables, words
 from daemon.cli.connection import CredsOption, JsonOption, NatsOption, StateOption, Where, ask
-from daemon.cli.exits import Failure, say, told
+from daemon.cli.exits import Exit, Failure, say, told
 from daemon.cli.progress import waiting
 from daemon.cli.resources import KindOption, LabelOption, NameOption, ProviderOption, SourceOption
 from daemon.cli.saying import SelectorOption
@@ -66,6 +66,8 @@ def adopt(  # noqa: PLR0917 - a command line
         tables.show_json(answer)
     else:
         _tell(answer, dry_run=dry_run)
+    if answer.skipped and not answer.adopted:
+        raise typer.Exit(Exit.FAILED)
 
 
 async def _adopted(answers: Answers, query: AdoptQuery, *, sure: bool) -> AdoptAnswer:

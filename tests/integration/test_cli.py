@@ -175,6 +175,12 @@ async def test_a_cluster_may_be_said_with_a_name_or_vmid(lab):
     ]
 
 
+async def test_adopting_nothing_of_what_was_named_is_1_and_says_why(lab):
+    lab.answers.skipped = {"100": "may be any of a, b"}
+    said = await lab.run("adopt", "100")
+    assert (said.code, said.out, said.err) == (1, "0 resources adopted\n", "100: may be any of a, b\n")
+
+
 async def test_a_time_may_be_a_moment_or_how_long_ago(lab):
     await lab.run("history", "--since", "2026-11-20T08:00Z", "--until", "2h")
     (query,) = lab.answers.asked

@@ -137,6 +137,7 @@ class FakeAnswers:
         self.states: dict[str, OperatorState] = {}
         self.faults: tuple[e.Fault, ...] = ()
         self.warnings: tuple[e.Fault, ...] = ()
+        self.skipped: dict[str, str] = {}
         self.points = 3
         self.sql_rows = 2
         self.edges = 1
@@ -257,6 +258,8 @@ class FakeAnswers:
         await self._ask("adopt", query)
         if query.is_empty:
             raise Refused("bad_query", "name what is to be adopted")
+        if self.skipped:
+            return q.AdoptAnswer(as_of=AT, adopted=(), skipped=self.skipped)
         adopted = (q.Adopted(key=KEY, fields={"status": "running"}, changed=True),)
         return q.AdoptAnswer(as_of=AT, adopted=adopted, skipped={}, total=1)
 

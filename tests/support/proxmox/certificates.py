@@ -2,6 +2,7 @@
 
 import atexit
 import hashlib
+import os
 import shutil
 import ssl
 import subprocess
@@ -9,6 +10,10 @@ import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+import psutil
+
+PREFIX = "simulated-proxmox-"
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ def shared() -> Certificates:
 
 def make() -> Certificates:
     """An authority of its own each time: nobody trusts the certificate of another."""
-    folder = Path(tempfile.mkdtemp(prefix="proxmox-ca-"))
+    _forget_the_dead()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     subject = ("-subj", "/CN=Proxmox Virtual Environment/O=PVE Cluster Manager CA")
@@ -52,6 +58,13 @@ def make() -> Certificates:
         *("-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-addext", "extendedKeyUsage=serverAuth"),
     )
     return Certificates(ca, certificate, key)
+
+
+def _forget_the_dead() -> None:
+    """Workers of pytest-xdist and killed processes leave their folders behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        if not psutil.pid_exists(int(folder.name.removeprefix(PREFIX).split("-")[0])):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _openssl(*arguments: str | Path) -> None:

@@ -100,6 +100,7 @@ class Gap(Message):
     keys: tuple[str, ...] = Field(default=(), max_length=1000, description="it hides only these")
     privilege: str = ""
     path: str = Field(default="", description="where the privilege is missing")
+    optional: bool = Field(default=False, description="many leave it unread on purpose: the source counts as whole")
 
     @property
     def hides(self) -> bool:

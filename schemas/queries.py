@@ -58,6 +58,7 @@ class GapRow(Message):
     key_count: int = 0
     privilege: str = Field(default="", description="the right that is missing, at `path`")
     path: str = ""
+    optional: bool = Field(default=False, description="the source counts as whole without it")
 
 
 class ScopeRow(Message):

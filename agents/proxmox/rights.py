@@ -172,6 +172,7 @@ def _gaps(need: Need, hidden: tuple[Kind, ...], rights: Rights, config: ProxmoxC
         kinds=hidden,
         privilege=need.privilege,
         path=paths[0],
+        optional=need.optional,
     )
     named = tuple(kind for kind in hidden if kind in _NAMED_IN_PATH)
     ids = [path.removeprefix(f"{need.path}/") for path in paths if path != need.path]

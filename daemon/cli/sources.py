@@ -224,4 +224,4 @@ def _gap(gap: GapRow) -> str:
     what = f"hidden: {hidden}{more}" if hidden else "not all is read"
     where = f" in {gap.parent}" if gap.parent else ""
     right = f" ({gap.privilege} on {gap.path or '/'})" if gap.privilege else ""
-    return f"{what}{where}: {gap.detail}{right}"
+    return f"{'optional, ' if gap.optional else ''}{what}{where}: {gap.detail}{right}"

@@ -192,7 +192,7 @@ class _Batch:
 
     def _settle(self, scope: ScopeRow, row: ScanRow, event: ScanClosed, verdict: Verdict) -> None:
         hidden_kinds = coverage.hidden_kinds(event.gaps)
-        status = "held" if verdict.held else "partial" if hidden_kinds else "ok"
+        status = "held" if verdict.held else "partial" if coverage.is_partial(event.gaps) else "ok"
         if scope.status != status or scope.hidden_kinds != hidden_kinds:
             self.applied.sources.add(str(event.ref))
         scope.gaps, scope.hidden, scope.hidden_kinds = coverage.shown(event.gaps), len(verdict.hidden), hidden_kinds

@@ -19,9 +19,14 @@ def hidden_kinds(gaps: Sequence[Gap]) -> list[str]:
     return sorted(kinds | {Key.parse(key).kind for gap in gaps for key in gap.keys})
 
 
+def is_partial(gaps: Sequence[Gap]) -> bool:
+    """Whether something is missing from the listing that should be in it."""
+    return any(gap.hides and not gap.optional for gap in gaps)
+
+
 def detail(gaps: Sequence[Gap]) -> str:
-    """Say in one text why something is missing from the listing."""
-    return "; ".join(dict.fromkeys(gap.detail for gap in gaps if gap.hides))[:_DETAIL]
+    """Say in one text why something is missing from the listing that should be in it."""
+    return "; ".join(dict.fromkeys(gap.detail for gap in gaps if gap.hides and not gap.optional))[:_DETAIL]
 
 
 def shown(gaps: Sequence[Gap]) -> str:
@@ -32,5 +37,5 @@ def shown(gaps: Sequence[Gap]) -> str:
 def _row(gap: Gap) -> GapRow:
     return GapRow(
         trouble=gap.trouble, detail=gap.detail, kinds=gap.kinds, parent=gap.parent,
-        keys=gap.keys[:_KEYS], key_count=len(gap.keys), privilege=gap.privilege, path=gap.path,
+        keys=gap.keys[:_KEYS], key_count=len(gap.keys), privilege=gap.privilege, path=gap.path, optional=gap.optional,
     )  # fmt: skip

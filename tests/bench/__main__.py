@@ -9,7 +9,7 @@ import orjson
 from tests.bench import figures
 from tests.bench.figures import Figure
 
-BENCHES = ("latency", "ingest", "scale", "expected", "pictures", "idle")
+BENCHES = ("latency", "ingest", "scale", "expected", "pictures", "proxmox", "idle")
 
 
 def measure(name: str, *, as_json: bool) -> list[Figure]:

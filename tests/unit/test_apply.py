@@ -318,6 +318,27 @@ def test_a_gap_in_details_alone_takes_nothing_from_the_scope(store):
     assert "pve2" in store.rows("SELECT gaps FROM scopes_")[0][0]
 
 
+def test_what_is_left_unread_on_purpose_is_hidden_and_the_source_counts_as_whole(store):
+    known(store, "web", "db")
+
+    store.say(scan(["web"], after(60), gaps=[DENIED.model_copy(update={"optional": True})]))
+
+    assert store.presences() == {"db": "ineligible", "web": "present"}
+    assert store.rows("SELECT status, detail FROM sources") == [("ok", "")]
+    assert store.rows("SELECT status, hidden, hidden_kinds FROM scopes_") == [("ok", 1, ["container"])]
+    assert '"optional":true' in store.rows("SELECT gaps FROM scopes_")[0][0]
+
+
+def test_a_source_was_read_when_what_is_read_most_often_was(store):
+    """An hourly scope that was read long ago, or never, says nothing of the others."""
+    store.say(scan([], scope="backups", interval=3600), scan(["web"], after(300), interval=10))
+    store.say(scan([], after(290), scope="cluster", interval=20), failed(after(200), scope="disks"))
+
+    assert store.rows("SELECT observed_at FROM sources") == [(after(290),)]
+    store.say(failed(after(305), scope="guests").model_copy(update={"interval_seconds": 10}))
+    assert store.rows("SELECT observed_at FROM sources") == [(None,)], "one that is read as often was never read"
+
+
 def test_a_scope_that_failed_says_more_of_the_source_than_one_with_a_gap(store):
     known(store, "web")
 

@@ -121,7 +121,7 @@ ONE_FAULT = {
     "a source without a provider": ("sources:\n- name: x\n", "homelab.yaml:2:3: sources[0]: provider is missing"),
     "an unknown provider": (
         "sources:\n- name: x\n  provider: dokcer\n",
-        "homelab.yaml:3:3: sources[0].provider: unknown provider: 'dokcer' is none of docker, host, proxmox",
+        "homelab.yaml:3:3: sources[0].provider: unknown provider: 'dokcer' is none of docker, host",
     ),
     "a provider that is no text": (
         "sources:\n- provider: 7\n",

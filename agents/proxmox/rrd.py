@@ -23,7 +23,7 @@ from schemas.resources import Kind, SourceRef
 
 SHORTEST, LONGEST = timedelta(minutes=3), timedelta(days=1)
 MOST_GUESTS = 1000
-PER_CALL = 20
+PER_CALL = 100
 _AT_ONCE = 2
 _SECONDS = 5.0
 """How long a call may take: the samples of now wait for it."""

@@ -245,15 +245,15 @@ async def test_nobody_is_asked_about_what_does_not_run_or_cannot_be_reached():
 async def test_a_part_at_a_time_is_asked_for_and_two_at_once():
     nodes = Nodes()
     found = backfill(nodes, after(-600))
-    found.saw(rows(*(guest(100 + number) for number in range(49))), NOON)
+    found.saw(rows(*(guest(100 + number) for number in range(249))), NOON)
 
     parts = []
     while part := await found.samples():
         parts.append(len({one.key for one in part}))
 
-    assert parts == [20, 20, 10]
+    assert parts == [100, 100, 50]
     assert nodes.most_at_once == 2
-    assert len(nodes.asked) == len(set(nodes.asked)) == 50
+    assert len(nodes.asked) == len(set(nodes.asked)) == 250
 
 
 async def test_above_a_thousand_guests_nothing_is_filled_in_and_the_reason_is_told():

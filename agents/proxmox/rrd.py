@@ -99,7 +99,7 @@ def samples(target: Target, rows: Sequence[Row], hole: Hole) -> list[Sample]:
     step = timedelta(seconds=min((later.time - row.time for row, later in pairwise(rows)), default=0))
     if not step:
         return []  # for how long a row stands, only the next one tells
-    inside = [row for row in rows if _at(row) <= hole.until and _at(row) - step >= hole.since]
+    inside = [row for row in rows if _at(row) < hole.until and _at(row) - step >= hole.since]
     if step < _STEP and hole.until - hole.since > _LAST_HOUR:
         inside = thinned(inside)
     return [

@@ -21,7 +21,7 @@ _NOT_CONFIGURATION: Final = frozenset(
 )
 """What Proxmox writes there by itself, and what tells who a guest is rather than how it is set up."""
 _STRINGS: Final = frozenset(
-    {"amd-sev", "audio", "intel-tdx", "ivshmem", "numa", "rng", "smbios", "spice_enhancements", "virtiofs", "watchdog"}
+    {"amd-sev", "audio", "intel-tdx", "ivshmem", "numa", "rng", "spice_enhancements", "virtiofs", "watchdog"}
 )
 """Options without an entry of their own that are property strings."""
 

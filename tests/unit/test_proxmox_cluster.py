@@ -146,7 +146,10 @@ def test_a_root_file_system_that_wanders_is_no_news():
     [
         ("started", Status.RUNNING, Health.OK),
         ("stopped", Status.STOPPED, Health.OK),
+        ("disabled", Status.STOPPED, Health.OK),
         ("migrate", Status.PENDING, Health.UNKNOWN),
+        ("freeze", Status.PENDING, Health.UNKNOWN),
+        ("recovery", Status.FAILED, Health.FAILING),
         ("fence", Status.FAILED, Health.FAILING),
         ("error", Status.FAILED, Health.FAILING),
         (None, Status.UNKNOWN, Health.UNKNOWN),

@@ -93,7 +93,7 @@ def _seen(row: Sequence[Any], *, unknown: bool) -> Seen:
     return Seen(key, "unknown" if hidden else presence, instant(observed_at), scan, fields)
 
 
-_IDENTITY = "key, parent, provider, kind, incarnation, if(hidden = '', presence, hidden)"
+_IDENTITY = "key, parent, provider, kind, incarnation, presence"
 _FEW = 30
 """So many values are compared one by one, which DuckDB does while it scans; more are joined."""
 

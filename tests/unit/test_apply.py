@@ -297,10 +297,10 @@ def test_the_row_of_the_source_names_the_gap_and_it_is_not_complete(store):
     store.say(scan(["web"], after(60), gaps=[AWAY, DENIED, gap("old details")]))
 
     assert store.rows("SELECT status, detail FROM sources") == [
-        ("degraded", "containers: pve2 does not answer; VM.Audit is missing")
+        ("degraded", "pve2 does not answer; VM.Audit is missing")
     ]
     assert store.rows("SELECT cause FROM state_log WHERE op = 'source_lost'") == [
-        ("scans: containers: pve2 does not answer; VM.Audit is missing",)
+        ("scans: pve2 does not answer; VM.Audit is missing",)
     ]
     assert store.rows("SELECT outcome, missing, detail FROM scans ORDER BY observed_at DESC LIMIT 1") == [
         ("complete", 0, "pve2 does not answer; VM.Audit is missing")
@@ -339,12 +339,34 @@ def test_a_source_was_read_when_what_is_read_most_often_was(store):
     assert store.rows("SELECT observed_at FROM sources") == [(None,)], "one that is read as often was never read"
 
 
+def test_what_of_a_source_is_hidden_is_told_when_it_is_other_kinds_and_only_then(store):
+    known(store, "web")
+    store.say(scan(["web"], after(60), gaps=[DENIED]))
+    same = gap("again no right", keys=(key("db"),))
+    other = gap("no right for volumes", kinds=("volume",))
+
+    assert store.say(scan(["web"], after(120), gaps=[same])).sources == set()
+    assert store.say(scan(["web"], after(180), gaps=[same, other])).sources == {"docker/nas"}
+
+
 def test_a_scope_that_failed_says_more_of_the_source_than_one_with_a_gap(store):
     known(store, "web")
 
     store.say(failed(after(60), scope="volumes"), scan(["web"], after(120), gaps=[DENIED]))
 
     assert store.rows("SELECT status, detail FROM sources") == [("degraded", "volumes: no engine")]
+
+
+def test_what_several_scopes_fail_for_is_said_once_and_what_all_do_without_their_names(store):
+    known(store, "web")
+    store.say(scan([], after(60), scope="networks"), failed(after(60), scope="volumes"))
+    store.say(failed(after(70), scope="images"))
+
+    assert store.rows("SELECT detail FROM sources") == [("images, volumes: no engine",)]
+    store.say(failed(after(120)), failed(after(120), scope="networks"))
+    assert store.rows("SELECT detail FROM sources") == [("no engine",)]
+    store.say(failed(after(180), detail="no socket"))
+    assert store.rows("SELECT detail FROM sources") == [("containers: no socket",)]
 
 
 def test_a_source_that_has_a_gap_from_the_beginning_is_lost_and_recovers(store):
@@ -568,7 +590,7 @@ def test_denied_is_ineligible(store):
     store.say(failed(after(60), Trouble.UNAUTHORIZED, "needs the group docker"))
 
     assert store.presences() == {"web": "ineligible"}
-    assert store.rows("SELECT status, detail FROM sources") == [("failed", "containers: needs the group docker")]
+    assert store.rows("SELECT status, detail FROM sources") == [("failed", "needs the group docker")]
 
 
 def test_gone_stays_gone_whatever_the_source(store):

@@ -10,13 +10,13 @@ from daemon.store.cursors import Cursor
 from daemon.store.inventory import LogRow
 from daemon.store.outbox import Letter
 from daemon.store.scans import ScopeRow
-from daemon.store.views import history
+from daemon.store.views import figures, history
 from schemas.audit import Audited
 from schemas.config import RetentionConfig
 from schemas.deviations import Deviation, DeviationType, Severity
 from schemas.events import Sample
 from schemas.expectations import Criticality, Expectation, ExpectedField, Owner
-from tests.support.events import NOON, after, key, observed, scan
+from tests.support.events import NOON, after, failed, gap, key, observed, scan
 from tests.support.store import fed
 
 
@@ -80,6 +80,17 @@ def test_scopes_come_back_as_they_were_written(store, do):
         do(lambda con: scans.put_scopes(con, [row]))
 
     assert do(scans.scopes) == {("docker", "nas", "containers"): row}
+
+
+def test_a_scan_with_a_gap_is_a_complete_one_to_prometheus_and_what_it_hides_is_counted_apart(store, do):
+    store.say(observed("web"), observed("db"), scan(["web", "db"]))
+    store.say(scan(["web"], after(60), gaps=[gap(kinds=("container",))]), failed(after(60), scope="volumes"))
+
+    told = do(lambda con: figures.gauges(con, now=after(90)))
+
+    assert told.scans_ok == {("docker", "nas", "containers"): 1, ("docker", "nas", "volumes"): 0}
+    assert told.scan_ages == {("docker", "nas", "containers"): 30}
+    assert told.resources == {("docker", "nas", "present"): 1, ("docker", "nas", "ineligible"): 1}
 
 
 def test_parts_are_staged_once_and_forgotten_in_time(store, do):

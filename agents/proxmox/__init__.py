@@ -8,6 +8,7 @@ from agents.contract import Deps, Provider
 from agents.proxmox.agent import SCOPES, ProxmoxAgent
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
+from agents.proxmox.environment import discover
 from schemas.resources import Kind
 
 
@@ -16,7 +17,9 @@ async def connect(config: ProxmoxConfig, deps: Deps) -> AsyncIterator[ProxmoxAge
     """The first question connects; entering does nothing that can fail."""
     api = Api(config, lambda: deps.secret(config.token_secret), deps.clock)
     try:
-        yield ProxmoxAgent(config, api, deps)
+        agent = ProxmoxAgent(config, api, deps)
+        async with agent.listening():
+            yield agent
     finally:
         await api.close()
 
@@ -30,4 +33,5 @@ PROVIDER = Provider(
     deadline=timedelta(seconds=120),
     sample_interval=timedelta(seconds=60),
     remembers=frozenset({Kind.NODE, Kind.VM, Kind.CONTAINER, Kind.TEMPLATE, Kind.STORAGE, Kind.POOL, Kind.BACKUP}),
+    discover=discover,
 )

@@ -4,6 +4,7 @@ A scope fails alone.  Nothing is shared with another cluster's agent.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -14,6 +15,7 @@ from agents.proxmox.backups_scan import BackupsScan
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.memory import LISTED, Listing, Memory
+from agents.proxmox.push import Push
 from agents.proxmox.resources_scan import SCOPE as RESOURCES
 from agents.proxmox.resources_scan import ResourcesScan
 from agents.proxmox.rrd import Backfill
@@ -40,6 +42,7 @@ class ProxmoxAgent:
         self._usage = Usage(deps.source)
         self._backfill = Backfill(api, deps.source, deps.sampled_at)
         memory.saw += [self._usage.saw, self._backfill.saw]
+        self._push = _push(config, deps, memory)
         self._gaps: dict[str, Sequence[Gap]] = {}
         self._scans: Mapping[str, Callable[[], Awaitable[Listing]]] = {
             cluster.SCOPE: partial(cluster_scan.read, memory),
@@ -50,6 +53,15 @@ class ProxmoxAgent:
             disks.SCOPE: partial(slow_scans.of_disks, memory),
             backups.SCOPE: BackupsScan(memory).read,
         }
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Take what the nodes push while the block runs, if that is configured."""
+        if self._push is None:
+            yield
+            return
+        async with self._push.serve():
+            yield
 
     def scopes(self) -> Sequence[Scope]:
         return SCOPES
@@ -76,6 +88,16 @@ class ProxmoxAgent:
     async def samples(self) -> Sequence[Sample]:
         """Return what was measured since the last call, and a part of what nobody measured before."""
         return [*self._usage.samples(), *await self._backfill.samples()]
+
+
+def _push(config: ProxmoxConfig, deps: Deps, memory: Memory) -> Push | None:
+    if config.push is None:
+        return None
+    token, news = partial(deps.secret, config.push.token), partial(memory.hint, RESOURCES)
+    push = Push(config.push, token, deps.source, deps.clock, news)
+    memory.saw.append(push.saw)
+    memory.pushed = push.status
+    return push
 
 
 def _plain(error: AgentError) -> AgentError:

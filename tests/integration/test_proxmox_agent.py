@@ -1,11 +1,19 @@
 """The Proxmox agent through its contract, against simulated clusters: usual days."""
 
+import asyncio
+from datetime import timedelta
+
+import aiohttp
 import pytest
 
 from agents.contract import Hint
+from agents.runner import Runner
+from agents.voice import Voice
+from schemas.events import Removed, ScanClosed, parse_inventory
 from schemas.resources import Health, Kind, Status
-from tests.support.proxmox import World, furnish, standard
-from tests.support.proxmox_lab import Clock, agent_of, lab
+from tests.support.proxmox import World, furnish, influx, standard
+from tests.support.proxmox_lab import SOURCE, Clock, agent_of, lab
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -146,6 +154,35 @@ async def test_a_destroyed_guest_is_not_listed_any_more_and_reported_as_removed(
         assert sorted(hint.removed) == [(Kind.CONTAINER, "102"), (Kind.VM, "101")]
         assert one.gaps() == []
         assert len(await one.asked()) == 3, "its task said so: nothing is asked about it"
+
+
+async def test_a_destroyed_guest_is_said_to_be_removed_before_the_reading_without_it_ends():
+    said = []
+
+    async def publish(subject, data, *, msg_id, ttl=None):
+        said.append(parse_inventory(data))
+
+    async def obey():
+        async for hint in one.agent.hints():
+            runner.hinted(hint)
+
+    async with lab() as one:
+        runner = Runner(SOURCE, one.agent, Voice(SOURCE, "test", publish, one.clock), one.clock)
+        runner._refresh_plans()
+        watch = asyncio.create_task(obey())
+        await runner.scan(runner.plans["resources"])
+        said.clear()
+        one.world.destroy(101)
+        one.world.template(104)
+        one.cycle()
+        await runner.scan(runner.plans["resources"])
+        watch.cancel()
+
+    assert [(event.kind, event.native_id) for event in said if isinstance(event, Removed)] == [
+        (Kind.VM, "101"),
+        (Kind.VM, "104"),
+    ]
+    assert isinstance(said[-1], ScanClosed)
 
 
 async def test_a_guest_that_went_without_a_word_is_asked_for_before_it_is_left_out():
@@ -440,3 +477,30 @@ async def test_two_clusters_in_one_process_do_not_mix():
         assert await other.scan() == second
         assert first["vm/101"].incarnation != second["vm/101"].incarnation
         assert other.hints() == []
+
+
+async def test_what_the_nodes_push_is_seen_before_the_listing_tells_it():
+    push = {"listen": "127.0.0.1:0", "token": "env:PUSH"}
+    async with lab(push=push) as one, aiohttp.ClientSession() as session:
+        await one.scan()
+        await until(lambda: one.agent._push.port is not None)
+        one.hints()
+        one.clock.at += timedelta(seconds=5)
+        one.world.power_off(101)
+        one.world.power_off(104)
+        (body,) = influx.batches(one.world, "pve2")
+        headers = {"Authorization": f"Token {one.sim.secret}"}
+        url = f"http://127.0.0.1:{one.agent._push.port}/api/v2/write?org=proxmox&bucket=proxmox"
+        async with session.post(url, data=body, headers=headers) as answer:
+            assert answer.status == 204
+        await until(lambda: one.agent._memory.hints.qsize() > 0)
+        assert one.hints() == [Hint("resources")]
+
+        found = await one.scan()
+
+        assert (found["vm/101"].status, found["vm/101"].native_status) == (Status.STOPPED, "stopped")
+        one.cycle(5)
+        one.world.start(101)
+        one.cycle()
+        await one.scan()
+        assert (await one.scan())["vm/101"].status is Status.RUNNING

@@ -12,11 +12,12 @@ from agents.errors import AgentError, Throttled, Unauthorized
 from agents.proxmox import carriers, gaps, rights, storages, wire
 from agents.proxmox.guest_list import KINDS as GUESTS
 from agents.proxmox.guest_list import Surroundings, row_id
-from agents.proxmox.guests_scan import GuestsScan
+from agents.proxmox.guests_scan import Found, GuestsScan
 from agents.proxmox.liveness import Live, Liveness
 from agents.proxmox.memory import LISTED, Listing, Memory
 from agents.proxmox.past import Past
 from agents.proxmox.rights import Rights
+from agents.proxmox.troubles import NodeUnreachable
 from agents.proxmox.vanished import Vanished
 from schemas.events import Gap, Trouble
 from schemas.resources import Kind, Resource
@@ -52,9 +53,7 @@ class ResourcesScan:
         allowed = await self._settle(listed, guests, online, allowed, looked_up=looked_up)
         covered = rights.gaps(allowed, LISTED, memory.config)
         hidden = [*covered, *self._vanished.gaps(covered)]
-        return Listing(
-            list(memory.published.values()), gaps.fitting([*hidden, *_of_nodes(live), *_of_configs(found.failed)])
-        )
+        return Listing(list(memory.published.values()), gaps.fitting([*hidden, *_of_nodes(live), *_of_configs(found)]))
 
     def _surroundings(
         self, rows: wire.ResourceRows, live: Live, readable: frozenset[str], allowed: Rights
@@ -141,10 +140,12 @@ def _of_nodes(live: Live) -> Iterator[Gap]:
         )
 
 
-def _of_configs(failed: Mapping[str, AgentError]) -> Iterator[Gap]:
-    by_reason = defaultdict(list)
-    for guest, error in failed.items():
-        by_reason[str(error)].append((guest, error))
-    for some in by_reason.values():
-        guests = gaps.named(guest for guest, _ in some)
-        yield gaps.because(some[0][1], f"the configuration of {guests} is shown as last known")
+def _of_configs(found: Found) -> Iterator[Gap]:
+    """What a node does not tell is one gap, whichever of its guests were asked for."""
+    nodes = {row.id: row.node for row in found.rows.guests} if found.failed else {}
+    together: defaultdict[str | None, list[str]] = defaultdict(list)
+    for guest, error in found.failed.items():
+        together[nodes.get(guest) if isinstance(error, NodeUnreachable) else guest].append(guest)
+    for guests in together.values():
+        what = f"the configuration of {gaps.named(guests)} is shown as last known"
+        yield gaps.because(found.failed[guests[0]], what)

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from daemon.runtime.clock import Clock, SystemClock
 from daemon.runtime.secrets import resolve
 from schemas.config import SecretRef, SourceConfig
-from schemas.events import Gap, Sample
+from schemas.events import Gap, Sample, Trouble
 from schemas.resources import Kind, Resource, SourceRef
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)
@@ -87,6 +87,8 @@ class Finding:
     name: str
     outcome: Literal["ok", "warning", "failed"]
     detail: str
+    trouble: Trouble | None = None
+    """Set: while this is so nothing can be read, for this reason."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -147,8 +147,10 @@ async def _check(source: Source, agent: Checks) -> None:
         log.exception("agent_defect", source=str(source.ref), part="check")
     else:
         for one in findings:
-            if one.outcome != "ok":
-                log.warning("source_check", source=str(source.ref), **asdict(one))
+            if one.outcome != "ok" and one.trouble is None:  # else the scans tell
+                log.warning(
+                    "source_check", source=str(source.ref), name=one.name, outcome=one.outcome, detail=one.detail
+                )
 
 
 async def _watch(ref: SourceRef, agent: Watches, runner: Runner) -> NoReturn:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from agents import process, registry
-from agents.contract import Checks, Deps, Measures, Scope, Watches
+from agents.contract import Checks, Deps, Finding, Measures, Scope, Watches
 from agents.errors import AgentError
 from agents.process import Source
 from daemon import app
@@ -226,8 +226,10 @@ async def _probe(source: Source) -> ProbeResult:
     ref = source.ref
     try:
         async with source.provider.connect(source.config, Deps(ref)) as connected:
-            findings = await _checked(connected, source) if isinstance(connected, Checks) else ()
-            scopes = [await _read_once(connected, scope, source) for scope in connected.scopes()]
+            found = await _checked(connected, source) if isinstance(connected, Checks) else ()
+            broken = next((one for one in found if one.trouble is not None), None)
+            readable = connected.scopes() if broken is None else ()  # else reading would say the same of each
+            scopes = [await _read_once(connected, scope, source) for scope in readable]
             kinds = (("watches", Watches), ("measures", Measures))
             capable = tuple(name for name, kind in kinds if isinstance(connected, kind))
     except (AgentError, SecretUnavailable) as error:
@@ -235,17 +237,20 @@ async def _probe(source: Source) -> ProbeResult:
         return ProbeResult(ref.provider, ref.name, loop.time() - began, trouble=trouble, detail=str(error))
     except Exception as error:  # noqa: BLE001 - one source's defect does not hide what the others said
         return ProbeResult(ref.provider, ref.name, loop.time() - began, trouble="defect", detail=_place_of(error))
-    return ProbeResult(ref.provider, ref.name, loop.time() - began, tuple(scopes), capable, findings=findings)
+    findings = tuple(FindingProbe(one.name, one.outcome, one.detail) for one in found)
+    trouble, detail = ("", "") if broken is None else (str(broken.trouble), broken.detail)
+    return ProbeResult(
+        ref.provider, ref.name, loop.time() - began, tuple(scopes), capable, trouble, detail, findings
+    )  # fmt: skip
 
 
-async def _checked(connected: Checks, source: Source) -> tuple[FindingProbe, ...]:
+async def _checked(connected: Checks, source: Source) -> Sequence[Finding]:
     deadline = source.cadence.deadline.total_seconds()
     try:
         async with asyncio.timeout(deadline):
-            found = await connected.check()
+            return await connected.check()
     except TimeoutError:
-        return (FindingProbe("check", "failed", f"no answer in {deadline:g} s: is it hung?"),)
-    return tuple(FindingProbe(one.name, one.outcome, one.detail) for one in found)
+        return [Finding("check", "failed", f"no answer in {deadline:g} s: is it hung?")]
 
 
 def _place_of(error: Exception) -> str:

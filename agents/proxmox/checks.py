@@ -4,18 +4,20 @@ A finding says what is wrong and what to do.  What could not be looked at becaus
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
 from agents.contract import Finding
 from agents.errors import AgentError, Throttled, Unauthorized
-from agents.proxmox import rights
+from agents.proxmox import lost, rights
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.inspection import Entry, Facts, facts
 from agents.proxmox.rights import NEEDED, Rights
 from agents.proxmox.wire import ClusterRow
 from daemon.runtime.clock import Clock
+from schemas.events import Trouble
 
 SKEW = timedelta(seconds=5)
 EXPIRES_SOON = timedelta(days=14)
@@ -24,7 +26,12 @@ OLDEST_RELEASE = 8
 
 async def check(config: ProxmoxConfig, token: Callable[[], SecretStr], clock: Clock) -> Sequence[Finding]:
     """Look at every url of ``config`` and at the nodes behind them; raises no ``AgentError``."""
-    return list(findings(config, await facts(config, token, clock), clock.now()))
+    seen = await facts(config, token, clock)
+    why = hopeless(seen.entries)
+    return [
+        replace(found, trouble=why) if found.outcome == "failed" else found
+        for found in findings(config, seen, clock.now())
+    ]
 
 
 def findings(config: ProxmoxConfig, seen: Facts, now: datetime) -> Iterator[Finding]:
@@ -40,21 +47,31 @@ def findings(config: ProxmoxConfig, seen: Facts, now: datetime) -> Iterator[Find
     yield from versions({one.name: one.version for one in seen.nodes} or {one.url: one.version for one in good})
 
 
+def hopeless(entries: Sequence[Entry]) -> Trouble | None:
+    """Return why nothing can be read, if no url can be used; a refusal by one is that of all."""
+    troubles = [one.trouble.trouble for one in entries if one.trouble is not None]
+    if len(troubles) < len(entries):
+        return None
+    return Trouble.UNAUTHORIZED if Trouble.UNAUTHORIZED in troubles else troubles[0]
+
+
 # --- each url --------------------------------------------------------------------------------------------------------
 
 
 def reachable(entries: Sequence[Entry]) -> Finding:
     """A url that refuses the token, or whose certificate is not trusted, is reachable."""
-    lost = [one for one in entries if one.trouble is not None and not isinstance(one.trouble, Unauthorized)]
-    answering = [one.url for one in entries if one not in lost]
-    if not lost:
+    silent = {
+        one.url: one.trouble for one in entries if one.trouble is not None and not isinstance(one.trouble, Unauthorized)
+    }
+    answering = [one.url for one in entries if one.url not in silent]
+    errors = [*silent.values()]
+    if not silent:
         how = "it answers" if len(answering) == 1 else "all answer"
         return Finding("reachable", "ok", f"{', '.join(answering)}: {how}")
-    told = "; ".join(str(one.trouble) for one in lost)
     if not answering:
-        busy = all(isinstance(one.trouble, Throttled) for one in lost)
-        return Finding("reachable", "warning" if busy else "failed", told)
-    return Finding("reachable", "warning", f"{len(lost)} of {len(entries)} urls cannot be used: {told}")
+        busy = all(isinstance(error, Throttled) for error in errors)
+        return Finding("reachable", "warning" if busy else "failed", lost.every(errors))
+    return Finding("reachable", "warning", f"{len(silent)} of {len(entries)} urls cannot be used: {lost.each(errors)}")
 
 
 def certificate(config: ProxmoxConfig, entry: Entry, now: datetime) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ import orjson
 from pydantic import JsonValue, SecretStr, TypeAdapter, ValidationError
 
 from agents.errors import Unauthorized, Unreachable
-from agents.proxmox import troubles
+from agents.proxmox import lost, troubles
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.connection import AT_ONCE, Way
 from agents.proxmox.entry import Entry
@@ -113,7 +113,7 @@ class Api:
     async def _ask(self, path: str, query: Mapping[str, str | int]) -> _Reply:
         async with self._gate:
             deadline = _time() + self._config.timeout.total_seconds() + _MARGIN
-            failures: list[Unreachable] = []
+            failures: dict[str, troubles.EntryLost] = {}
             urls = self._nodes.in_order(self._clock.now())
             for url, others in zip(urls, range(len(urls), 0, -1), strict=True):
                 left = deadline - _time()
@@ -121,13 +121,13 @@ class Api:
                     return await self._ask_at(url, path, query, left / others if troubles.cluster_wide(path) else left)
                 except troubles.EntryLost as error:
                     self._nodes.lost(url, self._clock.now())
-                    failures.append(error)
+                    failures[url] = error
                 except troubles.Denied:
                     raise
                 except Unauthorized:
                     self._forget()  # the secret or a certificate may be renewed by the next time
                     raise
-            raise _together(failures)
+            raise self._none_answers(failures)
 
     async def _ask_at(self, url: str, path: str, query: Mapping[str, str | int], seconds: float) -> _Reply:
         entry = self._entry_at(url)
@@ -144,6 +144,11 @@ class Api:
         self._nodes.last = url
         self._skew = _ahead(answer.headers.get("Date", ""), self._clock.now())
         return _Reply(url, _data(url, path, answer.body))
+
+    def _none_answers(self, failures: Mapping[str, troubles.EntryLost]) -> Unreachable:
+        """In the order the urls are written in: the same outage has the same text, whichever was asked first."""
+        ordered = [failures[url] for url in self._config.urls]
+        return ordered[0] if len(ordered) == 1 else Unreachable(lost.every(ordered))
 
     def _entry_at(self, url: str) -> Entry:
         if url not in self._entries:
@@ -171,12 +176,6 @@ class Api:
 
 def _time() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _together(failures: Sequence[Unreachable]) -> Unreachable:
-    if len(failures) == 1:
-        return failures[0]
-    return Unreachable(f"none of {len(failures)} nodes answers: {'; '.join(map(str, failures))}")
 
 
 def _data(url: str, path: str, body: bytes) -> JsonValue:

@@ -54,11 +54,12 @@ class NodeUnreachable(Unreachable):
 
 
 class EntryLost(Unreachable):
-    """The node that was asked cannot answer; another one of the cluster may."""
+    """The node that was asked cannot answer; another one of the cluster may.  ``why`` is without the url."""
 
-    def __init__(self, message: str, *, reason: str) -> None:
+    def __init__(self, message: str, *, url: str, why: str) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.url = url
+        self.why = why
 
 
 class NoSuchGuest(Unreachable):
@@ -98,13 +99,14 @@ def cluster_wide(path: str) -> bool:
 
 def of_answer(config: ProxmoxConfig, url: str, path: str, said: Said, now: datetime) -> AgentError:
     """Translate an answer that is not a 2xx."""
-    text = f"{url} answered {said.status} to {path}{f': {said}' if str(said) else ''}"
+    why = f"{said.status} to {path}{f': {said}' if str(said) else ''}"
+    text = f"{url} answered {why}"
     if said.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE) and said.retry_after:
         return Throttled(text, retry_after=_wait(said.retry_after, now))
     if said.status in _INNER:
-        return _passed_on(path, text, said)
+        return _passed_on(url, path, why, said)
     if said.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return _failed(path, text, said)
+        return _failed(url, path, why, said)
     return _refused(config, url, path, text, said)
 
 
@@ -135,23 +137,28 @@ def _denied(config: ProxmoxConfig, path: str, said: Said) -> Denied:
     return Denied(text, path=where, privilege=privilege)
 
 
-def _passed_on(path: str, text: str, said: Said) -> Unreachable:
+def _passed_on(url: str, path: str, why: str, said: Said) -> Unreachable:
     reason = " ".join(said.reason.split())[:_LONGEST] or _INNER[said.status]
     if cluster_wide(path):
-        return EntryLost(f"{text}: is pvedaemon running there?", reason=reason)
+        return _entry_lost(url, f"{why}: is pvedaemon running there?")
     return NodeUnreachable(f"the node {path.split('/')[1]} cannot be reached ({reason}): is it up?", reason=reason)
 
 
-def _failed(path: str, text: str, said: Said) -> AgentError:
-    told = f"{said.reason} {said.message}"
+def _entry_lost(url: str, why: str) -> EntryLost:
+    """``why`` begins with the status of its answer."""
+    return EntryLost(f"{url} answered {why}", url=url, why=why)
+
+
+def _failed(url: str, path: str, why: str, said: Said) -> AgentError:
+    told, text = f"{said.reason} {said.message}", f"{url} answered {why}"
     if said.status == HTTPStatus.NOT_IMPLEMENTED:
         return Unsupported(f"{text}: this version of Proxmox VE has no such call")
     if said.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-        return EntryLost(f"{text}: is pveproxy running there?", reason=f"answered {said.status}")
+        return _entry_lost(url, f"{why}: is pveproxy running there?")
     if _NO_CONFIG.search(told):
         return NoSuchGuest(f"{text}: the guest was deleted or has moved to another node")
     if _NO_QUORUM.search(told):
-        return EntryLost(f"{text}: the node is cut off from the others", reason="the node has no quorum")
+        return _entry_lost(url, f"{why}: the node is cut off from the others")
     if _NO_SUCH_NODE.search(told) and not cluster_wide(path):
         return NodeUnreachable(f"{text}: was the node removed from the cluster?", reason=str(said))
     return Unreachable(text)
@@ -172,7 +179,7 @@ def of_silence(url: str, path: str, seconds: float, *, connected: bool) -> Entry
     reason = f"timed out after {round(seconds, 1):g} s"
     if connected and not cluster_wide(path):
         return NodeUnreachable(f"the node {path.split('/')[1]} does not answer {path}: {reason}", reason=reason)
-    return EntryLost(f"no answer from {url}: {reason}", reason=reason)
+    return EntryLost(f"no answer from {url}: {reason}", url=url, why="timed out")
 
 
 def of_connection(config: ProxmoxConfig, url: str, error: Exception, *, answered: bool = False) -> AgentError:
@@ -182,7 +189,7 @@ def of_connection(config: ProxmoxConfig, url: str, error: Exception, *, answered
     if refused is not None:
         return refused
     reason, hint = ("it broke off in the middle of the answer", "") if answered else _why(causes)
-    return EntryLost(f"no answer from {url}: {reason}{hint}", reason=reason)
+    return EntryLost(f"no answer from {url}: {reason}{hint}", url=url, why=f"{reason}{hint}")
 
 
 def is_late(error: Exception) -> bool:

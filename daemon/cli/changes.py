@@ -99,10 +99,12 @@ class Change:
 
 @dataclass(slots=True)
 class Picture:
-    """What the watcher knows; ``failing`` holds the scopes that cannot be read."""
+    """What the watcher knows; ``failing`` has the source and scope that cannot be read, and why."""
 
     known: dict[str, Known] = field(default_factory=dict)
-    failing: set[tuple[str, str]] = field(default_factory=set)
+    failing: dict[tuple[str, str], str] = field(default_factory=dict)
+    _back: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """Source and why -> the scopes that can be read again while others cannot."""
 
     def apply(self, event: object) -> Change | None:
         """Take an event in and return what it changed, if anything."""
@@ -145,20 +147,32 @@ class Picture:
         return Change(event.observed_at, "removed", event.key, event.name or before.name, text, status=before.status)
 
     def _failed(self, event: ScanFailed) -> Change | None:
-        where = (str(event.ref), event.scope)
-        if where in self.failing:
+        """What strikes several scopes is told of the first."""
+        source, why = str(event.ref), f"{event.trouble}: {event.detail}"
+        if (source, event.scope) in self.failing:
             return None
-        self.failing.add(where)
-        text = f"{event.trouble}: {event.detail}; what it has is unknown until it can be read again"
-        return Change(event.observed_at, "lost", str(event.ref), _scope(event.scope), text)
+        told = self._is_failing(source, why)
+        self.failing[source, event.scope] = why
+        text = f"{why}; what it has is unknown until it can be read again"
+        return None if told else Change(event.observed_at, "lost", source, _scope(event.scope), text)
 
     def _closed(self, event: ScanClosed) -> Change | None:
-        where = (str(event.ref), event.scope)
-        if where not in self.failing:
+        source = str(event.ref)
+        why = self.failing.pop((source, event.scope), None)
+        if why is None:
             return None
-        self.failing.discard(where)
+        back = self._back.setdefault((source, why), set())
+        back.add(event.scope)
+        if self._is_failing(source, why):
+            return None
+        del self._back[source, why]
+        if len(back) > 1:
+            return Change(event.observed_at, "found", source, "", f"read again: {', '.join(sorted(back))}")
         text = f"read again: {words.count(event.count, 'resource')}"
-        return Change(event.observed_at, "found", str(event.ref), _scope(event.scope), text)
+        return Change(event.observed_at, "found", source, _scope(event.scope), text)
+
+    def _is_failing(self, source: str, why: str) -> bool:
+        return any(of == source and reason == why for (of, _), reason in self.failing.items())
 
 
 def between(before: Known | None, now: Known) -> Change | None:

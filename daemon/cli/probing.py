@@ -76,28 +76,36 @@ def chosen(sources: list[str], names: Iterable[str]) -> tuple[str, ...]:
 
 def picture(results: Iterable[ProbeResult]) -> list[Sheet | Text | str]:
     results = sorted(results, key=lambda one: (one.provider, one.source))
-    rows = []
-    for one in results:
-        source = f"{one.provider}/{one.source}"
-        if one.trouble or not one.scopes:
-            rows.append((source, "", f"failed {one.trouble}" if one.trouble else "ok", "", f"{one.seconds:.1f} s"))
-        rows += [
-            (
-                source,
-                scope.scope,
-                f"failed {scope.trouble}" if scope.trouble else "ok",
-                _counts(scope.counts),
-                f"{scope.seconds:.1f} s",
-            )
-            for scope in one.scopes
-        ]
+    rows = [row for one in results for row in _rows(one)]
     details = [
-        Text(words.plain(f"{one.provider}/{one.source}: {detail}"))
-        for one in results
-        for detail in (one.detail, *(f"{scope.scope}: {scope.detail}" for scope in one.scopes if scope.detail))
-        if detail
+        Text(words.plain(f"{one.provider}/{one.source}: {detail}")) for one in results for detail in _details(one)
     ]
     return [tables.table(_COLUMNS, rows), *details, *_findings(results)]
+
+
+def _rows(one: ProbeResult) -> list[tuple[str, ...]]:
+    """One per scope; what keeps all of them from being read is one."""
+    source = f"{one.provider}/{one.source}"
+    (trouble, _), *others = {(scope.trouble, scope.detail) for scope in one.scopes} or {(one.trouble, one.detail)}
+    if not one.scopes or (trouble and not others):
+        return [(source, "", f"failed {trouble}" if trouble else "ok", "", f"{one.seconds:.1f} s")]
+    return [
+        (
+            source,
+            scope.scope,
+            f"failed {scope.trouble}" if scope.trouble else "ok",
+            _counts(scope.counts),
+            f"{scope.seconds:.1f} s",
+        )
+        for scope in one.scopes
+    ]
+
+
+def _details(one: ProbeResult) -> list[str]:
+    """Why something cannot be read, unless a finding says it."""
+    if one.detail:
+        return [] if any(one.detail == found.detail for found in one.findings) else [one.detail]
+    return words.alike({scope.scope: scope.detail for scope in one.scopes})
 
 
 def _findings(results: Iterable[ProbeResult]) -> Iterator[Text | str]:

@@ -201,11 +201,8 @@ def picture(row: SourceRow, answer: SourcesAnswer, *, utc: bool = False) -> list
         for scope in row.scopes
     )
     parts.append(tables.table(_SCOPES, rows))
-    parts += [
-        Text(words.plain(f"{scope.scope}: {scope.detail}"))
-        for scope in row.scopes
-        if scope.detail and scope.status != "partial"
-    ]
+    told = {scope.scope: "" if scope.status == "partial" else scope.detail for scope in row.scopes}
+    parts += [Text(words.plain(line)) for line in words.alike(told) if line != row.detail]
     parts += [Text(words.plain(f"{scope.scope}: {_gap(gap)}")) for scope in row.scopes for gap in scope.gaps]
     held = [scope for scope in row.scopes if scope.status == "held"]
     parts += [

@@ -90,10 +90,10 @@ class Watcher:
         self.picture.known = {known.key: known for known in await self._list()}
         sources = await self.answers.sources(SourcesQuery())
         self.picture.failing = {
-            (f"{row.provider}/{row.source}", scope.scope)
+            (f"{row.provider}/{row.source}", scope.scope): f"{scope.trouble}: {scope.detail}"
             for row in sources.items
             for scope in row.scopes
-            if scope.status == "failed"
+            if scope.status in {"failed", "denied"}
         }
 
     async def _list_again(self) -> list[Known]:

@@ -1,6 +1,6 @@
 """Numbers and times as a person says them.  Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from pydantic import JsonValue
@@ -60,6 +60,14 @@ def some(words: Iterable[str], most: int = _LONGEST_LIST) -> str:
     known = list(words)
     more = len(known) - most
     return ", ".join(known[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def alike(told: Mapping[str, str]) -> list[str]:
+    """Say once what is told of several: `images, volumes: no engine`, of all of them `no engine`; empty texts not."""
+    names: dict[str, list[str]] = {}
+    for name, text in told.items():
+        names.setdefault(text, []).append(name)
+    return [text if len(those) == len(told) else f"{', '.join(those)}: {text}" for text, those in names.items() if text]
 
 
 def plain(text: object) -> str:

@@ -82,7 +82,7 @@ class FindingProbe:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """One source asked once.  ``detail`` tells why nothing at all could be asked (no scopes then)."""
+    """One source asked once.  ``detail`` tells why nothing at all could be read (no scopes then)."""
 
     provider: str
     source: str

@@ -162,7 +162,7 @@ def test_what_is_not_found_where_nothing_can_be_read_is_not_said_to_be_absent(il
     known = {"patterns": {"prod-": "prod"}, "vmids": {"900": "prod"}}
     problem = refused(ill, *asked, **known)
     assert problem.code == "unreachable"
-    assert str(problem) == f"whether there is {asked[0]!r} cannot be told: proxmox/prod is failed: all: no route"
+    assert str(problem) == f"whether there is {asked[0]!r} cannot be told: proxmox/prod is failed: no route"
     assert refused(well, *asked, **known).code == "not_found"
 
 
@@ -170,7 +170,7 @@ def test_what_nothing_tells_the_cluster_of_is_not_found_with_what_could_not_be_r
     problem = refused(ill, "nobody")
     assert (problem.code, str(problem)) == (
         "not_found",
-        "no resource is called 'nobody'; not everything can be read: proxmox/prod is failed: all: no route",
+        "no resource is called 'nobody'; not everything can be read: proxmox/prod is failed: no route",
     )
     assert str(refused(well, "nobody")) == "no resource is called 'nobody'"
     assert refused(ill, "nobody", "stg-2").code == "not_found"
@@ -185,7 +185,7 @@ def test_what_was_read_before_is_still_told(ill):
 def test_the_only_one_that_is_known_is_shown_with_the_doubt(ill, well):
     """A pattern puts it into a cluster that cannot be read; another cluster was never read."""
     by_pattern = meant(ill, "ci", patterns={"c": "prod"})
-    assert by_pattern == Meant(STG_CI, DOUBT + "proxmox/prod is failed: all: no route")
+    assert by_pattern == Meant(STG_CI, DOUBT + "proxmox/prod is failed: no route")
     never = meant(well, "ci", names=("dr",))
     assert never == Meant(STG_CI, DOUBT + "proxmox/dr has not been read yet")
 

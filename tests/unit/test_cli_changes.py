@@ -65,11 +65,11 @@ def scan(**given) -> dict:
 
 
 def failed(**given) -> ScanFailed:
-    return ScanFailed(**scan(trouble=Trouble.UNREACHABLE, detail="connection refused", failures=1, **given))
+    return ScanFailed(**scan(trouble=Trouble.UNREACHABLE, **{"detail": "connection refused"} | given, failures=1))
 
 
-def closed() -> ScanClosed:
-    return ScanClosed(**scan(parts=1, count=3))
+def closed(**given) -> ScanClosed:
+    return ScanClosed(**scan(parts=1, count=3, **given))
 
 
 def deviation(transition: Transition, **given) -> DeviationEvent:
@@ -182,8 +182,20 @@ def test_a_source_is_lost_once_and_found_once():
     ]
 
 
-def test_the_scopes_of_a_source_are_lost_apart_from_each_other():
-    assert len(told(failed(), failed(scope="volumes"), closed())) == 3
+def test_scopes_that_are_lost_for_different_reasons_are_told_apart():
+    events = failed(), failed(scope="volumes", detail="no disk"), closed(), closed(scope="volumes")
+    assert [line.partition(":")[0] for line in told(*events)] == ["lost", "lost", "found", "found"]
+    other = failed(source="other")
+    assert [line.partition(":")[0] for line in told(failed(), other)] == ["lost", "lost"]
+
+
+def test_what_strikes_several_scopes_is_told_once_and_when_all_of_them_are_back():
+    lost = failed(scope="images"), failed(scope="volumes")
+    assert told(*lost, closed(scope="images"), failed(scope="images"), closed(scope="images")) == [
+        "lost: unreachable: connection refused; what it has is unknown until it can be read again",
+    ]
+    twice = (*lost, closed(scope="volumes"), closed(scope="images")) * 2
+    assert told(*twice)[1::2] == ["found: read again: images, volumes"] * 2
 
 
 def test_a_manifest_is_no_change():

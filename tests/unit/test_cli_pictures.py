@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from daemon.cli import details, drift, history, probing, resources, sources, sql, status, tables, words
-from daemon.runtime.options import ProbeResult, ScopeProbe
+from daemon.runtime.options import FindingProbe, ProbeResult, ScopeProbe
 from schemas import queries as q
 from schemas.answers import Provenance
 from schemas.deviations import Severity
@@ -211,6 +211,30 @@ def test_a_source_is_shown_with_its_scopes_and_how_to_release_what_is_held(capsy
     )
 
 
+def failing(**details):
+    scopes = [
+        q.ScopeRow(scope=name, status="failed" if detail else "ok", detail=detail, resources=1, observed_at=AT)
+        for name, detail in details.items()
+    ]
+    return {"status": "failed", "resources": 3, "agent": "box-7", "heartbeat_at": LATER, "scopes": tuple(scopes)}
+
+
+@pytest.mark.parametrize(
+    ("details", "whole", "below"),
+    [
+        ({"disks": "no engine", "networks": "no engine", "nodes": "no engine"}, "no engine", []),
+        ({"disks": "no engine", "networks": "no engine", "nodes": ""}, "disks, networks: no engine", []),
+        ({"disks": "old", "networks": "new", "nodes": "old"}, "networks: new", ["disks, nodes: old"]),
+    ],
+)
+def test_what_several_scopes_fail_for_is_said_once(capsys, details, whole, below):
+    one = q.SourceRow(provider="docker", source="local", detail=whole, **failing(**details))
+    lines = printed(capsys, *sources.picture(one, answer(q.SourcesAnswer, total=1, items=(one,)))).splitlines()
+
+    assert lines[:3] == ["docker/local  failed", f"  {whole}", "  3 resources; agent box-7, last heard of now"]
+    assert lines[7:] == below
+
+
 def test_a_source_with_gaps_says_what_they_hide_why_and_what_to_do(capsys):
     gaps = (
         q.GapRow(
@@ -350,6 +374,43 @@ def test_a_probe_says_what_could_be_read_and_why_not(capsys):
     assert "host/box     all         ok                   2 disks, 1 node" in text
     assert f"docker/nas: volumes: {DENIED}" in text
     assert [result.is_ok for result in found] == [True, False, False]
+
+
+def of_scopes(**details) -> ProbeResult:
+    scopes = [ScopeProbe(name, 0.1, {}, "unreachable" if detail else "", detail) for name, detail in details.items()]
+    return ProbeResult("docker", "nas", 1.5, tuple(scopes))
+
+
+def test_what_a_probe_could_not_read_for_one_reason_is_told_once(capsys):
+    nothing = printed(capsys, *probing.picture([of_scopes(images="no engine", volumes="no engine")]))
+    same(
+        nothing,
+        """
+        SOURCE      RESULT               TOOK
+        docker/nas  failed unreachable  1.5 s
+        docker/nas: no engine
+        """,
+    )
+    some = printed(capsys, *probing.picture([of_scopes(hosts="", images="no engine", volumes="no engine")]))
+    assert some.splitlines()[4:] == ["docker/nas: images, volumes: no engine"]
+    assert some.count("failed unreachable") == 2
+
+
+def test_what_a_finding_says_a_probe_does_not_say_again(capsys):
+    found = FindingProbe("reachable", "failed", "nobody answers")
+    text = printed(
+        capsys, *probing.picture([ProbeResult("docker", "nas", 1.5, (), (), "unreachable", "nobody answers", (found,))])
+    )
+    same(
+        text,
+        """
+        SOURCE      RESULT               TOOK
+        docker/nas  failed unreachable  1.5 s
+
+        docker/nas
+          failed  reachable: nobody answers
+        """,
+    )
 
 
 SQL = q.SqlAnswer(

@@ -17,6 +17,7 @@ from daemon.cli import probing
 from daemon.cli.tables import show
 from daemon.runtime.options import FindingProbe, ProbeResult
 from schemas.config import HomelabConfig, SourceConfig
+from schemas.events import Trouble
 from schemas.resources import Kind
 from tests.support.events import resource
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.looptime
 CONTAINERS = Scope("containers", frozenset({Kind.CONTAINER}))
 EXPIRES = Finding("certificate", "warning", "pve1's is valid until 2026-11-30")
 REVOKED = Finding("token", "failed", "root@pam!lab is not accepted")
+SILENT = Finding("reachable", "failed", "nobody answers", Trouble.UNREACHABLE)
 
 
 class Plain:
@@ -91,6 +93,16 @@ async def test_a_warning_is_no_failure(monkeypatch, finding, ok):
     assert result.is_ok is ok
 
 
+async def test_where_nothing_can_be_read_nothing_is_asked_for(monkeypatch):
+    agent = Checking(EXPIRES, SILENT)
+    (result,) = await probed(monkeypatch, source(agent))
+
+    assert agent.done == ["check"]
+    assert (result.trouble, result.detail, result.scopes) == ("unreachable", "nobody answers", ())
+    assert [one.name for one in result.findings] == ["certificate", "reachable"]
+    assert not result.is_ok
+
+
 async def test_a_look_that_hangs_is_a_finding_and_the_scopes_are_read_all_the_same(monkeypatch):
     (result,) = await probed(monkeypatch, source(Checking(takes=999)))
 
@@ -137,7 +149,7 @@ async def logged(agent):
 
 
 async def test_only_what_is_not_well_is_logged_at_the_start():
-    assert await logged(Checking(Finding("clock", "ok", "0.2 s off"), EXPIRES)) == [
+    assert await logged(Checking(Finding("clock", "ok", "0.2 s off"), EXPIRES, SILENT)) == [  # which the scans tell
         {
             "event": "source_check", "log_level": "warning", "source": "fake/lab", "name": "certificate",
             "outcome": "warning", "detail": "pve1's is valid until 2026-11-30",

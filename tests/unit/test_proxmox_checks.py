@@ -14,9 +14,10 @@ from agents.proxmox.certificates import Certificate
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.inspection import Entry, Facts, Node
 from agents.proxmox.rights import AUDITOR, Rights
-from agents.proxmox.troubles import Revoked
+from agents.proxmox.troubles import EntryLost, Revoked
 from agents.proxmox.wire import ClusterRow
 from daemon.runtime.secrets import SecretUnavailable
+from schemas.events import Trouble
 from schemas.resources import SourceRef
 from tests.support.proxmox import simulated, standard
 from tests.support.proxmox.certificates import make
@@ -117,6 +118,23 @@ async def test_a_url_that_does_not_answer_is_named_and_the_others_are_used(clock
     assert dict(outcomes(nobody)) == {"reachable": "failed"}
 
 
+async def test_where_no_url_can_be_used_it_is_said_that_nothing_can_be_read(clock):
+    async with simulated(world(clock, nodes=2)) as sim:
+        good = {"url": sim.urls, "token_id": sim.token_id, "fingerprint": None}
+
+        async def troubles(secret=sim.secret, ca=sim.ca):
+            found = await checks.check(config(**good, ca=ca), lambda: SecretStr(secret), clock)
+            return {(one.name, str(one.trouble)) for one in found if one.trouble}
+
+        assert await troubles() == set()
+        assert await troubles("wrong") == {("token", "unauthorized")}
+        assert await troubles(ca=None) == {("certificate", "unauthorized")}
+        sim.faults.refuse("pve1")
+        assert await troubles() == set()
+        sim.faults.refuse()
+        assert await troubles() == {("reachable", "unreachable")}
+
+
 @pytest.mark.parametrize("broken", ["html", "truncate", "reset"])
 async def test_what_answers_and_is_not_the_api_is_no_use(clock, broken):
     async with simulated(world(clock, nodes=1)) as sim:
@@ -142,6 +160,21 @@ def test_a_url_that_hangs_costs_no_other():
     assert only(found, "reachable") == (
         "warning", f"1 of 2 urls cannot be used: no answer from {ONE}: timed out after 5 s",
     )  # fmt: skip
+
+
+def test_what_one_url_refuses_is_refused_though_another_does_not_answer():
+    entries = [Entry(ONE, trouble=Unreachable("timed out")), Entry(TWO, trouble=Revoked("401"))]
+
+    assert checks.hopeless(entries) is Trouble.UNAUTHORIZED
+    assert checks.hopeless(entries[:1]) is Trouble.UNREACHABLE
+
+
+def test_urls_that_do_not_answer_for_the_same_reason_are_told_together():
+    refused = [Entry(url, trouble=EntryLost(f"no answer from {url}: refused", url=url, why="refused")) for url in "abc"]
+
+    assert only(said(Facts(refused)), "reachable") == ("failed", "none of a, b, c answers: refused")
+    some = said(Facts([*refused, Entry(TWO, version="9.0.3")]))
+    assert only(some, "reachable") == ("warning", "3 of 4 urls cannot be used: a, b, c: refused")
 
 
 # --- certificates ----------------------------------------------------------------------------------------------------

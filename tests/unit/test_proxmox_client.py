@@ -434,9 +434,24 @@ async def test_all_silent_nodes_together_stay_within_the_timeout(clock):
         error = await failure(api)
         took = time.monotonic() - started
 
-    assert all(node.url in str(error) for node in (one, two, three))
+    assert str(error) == f"none of {one.url}, {two.url}, {three.url} answers: timed out"
     assert isinstance(error, errors.Unreachable)
     assert took < 1.6
+
+
+async def test_an_outage_has_one_text_whichever_node_is_asked_first(clock):
+    async with (
+        scripted(answering(data("ok"))) as one,
+        scripted(answering(data("ok"))) as two,
+        api_at(clock, one, two) as api,
+    ):
+        one.script = answering(QUORUM)
+        assert await api.raw("cluster/resources") == "ok"
+        two.script = one.script
+        error = await failure(api)
+
+    assert [len(one.asked), len(two.asked)] == [2, 2]
+    assert str(error).startswith(f"none of {one.url}, {two.url} answers: 500 to cluster/resources: cluster not ready")
 
 
 async def test_a_lost_node_is_asked_last_for_half_a_minute(clock):

@@ -15,6 +15,8 @@ PATIENCE = timedelta(seconds=45)
 _SLACK_SECONDS = 20.0
 """A live uptime this much ahead of the broadcast one is still the same word: it is sent every ten seconds."""
 
+_STARTS_IN_SECONDS = 60.0
+
 
 class Verdict(StrEnum):
     FRESH = "fresh"
@@ -40,8 +42,8 @@ def felt(before: Mapping[str, Pulse], rows: Iterable[wire.NodeRow], now: datetim
         if row.status not in ("online", "unknown") or (row.status == "online" and row.uptime is None):
             continue
         uptime, old = (row.uptime if row.status == "online" else None), before.get(row.node)
-        if old is None or old.uptime != uptime:
-            old = Pulse(uptime, now)
+        if old is None or (old.uptime != uptime and not (uptime is None and old.verdict is not Verdict.FRESH)):
+            old = Pulse(uptime, now)  # its last word is forgotten after five minutes: that is none
         found[row.node] = replace(old, since=min(old.since, now))
     return found
 
@@ -60,8 +62,11 @@ def _is_doubtful(pulse: Pulse, now: datetime) -> bool:
 
 
 def judged(pulse: Pulse, live: float | None, now: datetime) -> Pulse:
-    """Return the pulse of a doubtful node that says it has been up for ``live`` seconds (None: it did not answer)."""
+    """Return the pulse of a doubtful node that says it has been up for ``live`` seconds (None: it did not answer).
+
+    One that has just started is only about to speak.
+    """
     if live is None:
         return replace(pulse, verdict=Verdict.MUTE, since=now)
-    same = pulse.uptime is not None and abs(live - pulse.uptime) <= _SLACK_SECONDS
-    return replace(pulse, verdict=Verdict.FRESH if same else Verdict.HUNG, since=now)
+    lives = live <= _STARTS_IN_SECONDS if pulse.uptime is None else abs(live - pulse.uptime) <= _SLACK_SECONDS
+    return replace(pulse, verdict=Verdict.FRESH if lives else Verdict.HUNG, since=now)

@@ -72,10 +72,10 @@ class GuestsScan:
         if outcome.lost:
             rows = await self._memory.listed()
             lost = {row.id for row in outcome.lost}
-            self._configs.mark(lost)
             again = [row for row in rows.guests if row.node in readable and self._is_sought(row, lost, failed)]
             second = await self._reader.read(again)
             failed |= second.failed
+            self._configs.mark(row.id for row in second.lost)
             unknown = {row.id for row in second.lost if self._list.last(row.id) is None}
             rows = rows._replace(guests=[row for row in rows.guests if row.id not in unknown])
         self._configs.mark(failed)

@@ -1,6 +1,7 @@
 """Asks the nodes whose broadcasts stand still, and for the status of their guests while they do."""
 
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import NamedTuple
 
 from agents.errors import Malformed, Unreachable
@@ -50,12 +51,14 @@ class Liveness:
         return Live(verdicts[Verdict.MUTE], verdicts[Verdict.HUNG], _kept(rows.guests, live) if live else {})
 
     async def _uptime(self, node: str) -> float | None:
+        """Return how long it has been up; infinite where it answers and does not say: its guests' list decides."""
         try:
-            return (await self._api.one(f"nodes/{node}/status", wire_slow.NodeStatus)).uptime
+            uptime = (await self._api.one(f"nodes/{node}/status", wire_slow.NodeStatus)).uptime
         except Denied:
-            return 0.0  # no figures are broadcast to us either: what it says of its guests decides
+            return inf
         except (Unreachable, Malformed):
             return None
+        return inf if uptime is None else uptime
 
     async def _states(self, node: str) -> dict[str, str] | None:
         found = {}

@@ -102,7 +102,12 @@ class ResourcesScan:
         told = {one.key: one for one in (*converted, *self._guests.destroyed(unlisted.values()))}
         if told:  # before the next question, so that it is known when this reading ends
             memory.hint(SCOPE, removed=told.values())
-        missing = {key: one for key, one in unlisted.items() if key not in told}
+        names = {one.name for one in listed.values() if one.kind is Kind.STORAGE}
+        missing = {
+            key: one
+            for key, one in unlisted.items()
+            if key not in told and not (one.kind is Kind.STORAGE and one.name in names)  # rights are by its name
+        }
         if not looked_up and (missing.keys() - vanished.missing.keys() or vanished.missing.keys() & listed.keys()):
             allowed, looked_up = await memory.permissions.anew(), True
         await vanished.look(missing, allowed, online=online, anew=looked_up)
@@ -146,6 +151,7 @@ def _of_configs(found: Found) -> Iterator[Gap]:
     together: defaultdict[str | None, list[str]] = defaultdict(list)
     for guest, error in found.failed.items():
         together[nodes.get(guest) if isinstance(error, NodeUnreachable) else guest].append(guest)
-    for guests in together.values():
+    for some in together.values():
+        guests = sorted(some, key=lambda guest: int(guest.rpartition("/")[2]))
         what = f"the configuration of {gaps.named(guests)} is shown as last known"
         yield gaps.because(found.failed[guests[0]], what)

@@ -260,6 +260,29 @@ async def test_a_number_that_was_used_again_is_another_guest_with_nothing_of_the
         assert (await one.scan())[new].status is Status.RUNNING
 
 
+async def test_a_number_that_is_used_again_after_a_while_does_not_show_the_old_guests_state_either():
+    async with lab() as one:
+        await one.scan()
+        one.world.destroy(101)
+        assert "vm/101" not in await one.scan()
+        one.clock.at += timedelta(seconds=200)
+        one.world.create("qemu", vmid=101, node="pve2", running=False)
+
+        assert (await one.scan())["vm/101"].status is Status.STOPPED
+
+
+async def test_a_container_made_anew_is_another_one_where_nobody_tells_what_happened():
+    async with lab() as one:
+        one.world.add_role("Guests", "VM.Audit", "Datastore.Audit")
+        one.world.disallow(one.sim.token_id, "/")
+        one.world.allow(one.sim.token_id, "/", "Guests")
+        before = (await one.scan())["container/102"]
+        one.world.recreate(102, name="second")
+        one.cycle()
+
+        assert (await one.scan())["container/102"].incarnation != before.incarnation
+
+
 async def test_a_container_restored_over_itself_is_the_same_one():
     async with lab() as one:
         before = (await one.scan())["container/102"]
@@ -305,8 +328,10 @@ async def test_more_news_than_one_answer_holds_are_all_read():
         one.world.edit(104, memory=8192)
         for _ in range(60):
             one.world.log("pve1", "successful auth for user 'root@pam'")
+        await one.asked()
 
         assert (await one.scan())["vm/104"].spec["memory_mib"] == 8192
+        assert configs(await one.asked()) == ["nodes/pve2/qemu/104/config"]
 
 
 async def test_when_the_log_has_lost_lines_every_configuration_is_read():
@@ -317,6 +342,19 @@ async def test_when_the_log_has_lost_lines_every_configuration_is_read():
             one.world.log("pve1", "successful auth for user 'root@pam'")
 
         assert (await one.scan())["container/108"].spec["description"] == "unseen"
+
+
+async def test_when_another_tells_what_happened_every_configuration_is_read_once():
+    async with lab(sweep=0) as one:
+        await one.scan()
+        one.world.edit(108, description="unseen")
+        one.world.disallow(one.sim.token_id, "/", "Syslog")
+        one.cycle(301)
+
+        assert (await one.scan())["container/108"].spec["description"] == "unseen"
+        await one.asked()
+        await one.scan()
+        assert configs(await one.asked()) == []
 
 
 async def test_more_tasks_than_a_node_tells_of_are_asked_of_it():
@@ -438,6 +476,22 @@ async def test_a_disabled_storage_is_stopped_and_not_gone():
         one.cycle(901)
         await one.scan("cluster")
         assert "storage/nfs" not in await one.scan()
+        assert one.gaps() == []
+
+
+async def test_a_storage_that_becomes_shared_or_leaves_a_node_is_known_by_its_new_place_alone():
+    async with lab() as one:
+        await one.all()
+        one.world.storages["local-zfs"].nodes = ("pve1",)
+        one.world.storages["local-lvm"].shared = True
+        one.world.touch()
+
+        found = await one.scan()
+
+        assert {key for key in found if key.startswith("storage/") and key.endswith(("-zfs", "-lvm"))} == {
+            "storage/pve1/local-zfs",
+            "storage/local-lvm",
+        }
         assert one.gaps() == []
 
 

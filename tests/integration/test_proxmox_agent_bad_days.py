@@ -149,11 +149,12 @@ async def test_a_node_that_was_removed_from_the_cluster_is_not_listed_any_more()
 
 async def test_while_pvestatd_of_a_node_hangs_the_node_itself_says_how_its_guests_are():
     async with lab() as one:
+        one.world.pause(107)
+        one.cycle()
         before = await one.scan()
         one.world.hang_pvestatd("pve2")
         one.cycle()
         one.world.power_off(101)
-        one.world.pause(107)
         one.cycle(20)
         assert (await one.scan())["vm/101"].status is Status.RUNNING, "nobody can know better yet"
         one.cycle(40)
@@ -161,6 +162,7 @@ async def test_while_pvestatd_of_a_node_hangs_the_node_itself_says_how_its_guest
         found = await one.scan()
 
         assert (found["vm/101"].status, found["vm/101"].native_status) == (Status.STOPPED, "stopped")
+        assert found["vm/107"].status is Status.PAUSED, "the node's own list calls it running"
         assert found["node/pve2"].status is Status.RUNNING
         assert found["node/pve2"].health is Health.DEGRADED
         assert found["node/pve2"].size == before["node/pve2"].size
@@ -185,11 +187,12 @@ async def test_while_pvestatd_of_a_node_hangs_the_node_itself_says_how_its_guest
         assert one.gaps() == []
 
 
-async def test_a_node_whose_pvestatd_hangs_and_that_does_not_answer_either_is_unknown_with_all_its_guests_kept():
+@pytest.mark.parametrize("silent", ["nodes/pve2/*", "nodes/pve2/qemu", "nodes/pve2/lxc"])
+async def test_a_node_whose_pvestatd_hangs_and_that_does_not_answer_either_is_unknown_with_all_its_guests_kept(silent):
     async with lab() as one:
         before = await one.scan()
         one.world.hang_pvestatd("pve2")
-        one.sim.faults.status(596, "nodes/pve2/*")
+        one.sim.faults.status(596, silent)
         one.world.stop(101)
         for seconds in (60, 10, 400):
             one.cycle(seconds)
@@ -465,6 +468,29 @@ async def test_a_guest_that_goes_during_the_first_reading_is_not_listed():
         assert "vm/101" not in await one.scan()
 
 
+async def test_a_guest_that_is_listed_and_has_no_configuration_is_not_listed_before_it_was_ever_known():
+    async with lab() as one:
+        one.stale_listing(times=2)
+        one.world.destroy(101)
+
+        assert "vm/101" not in await one.scan()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(596, ""), (500, "Configuration file 'nodes/pve3/lxc/102.conf' does not exist")]
+)
+async def test_one_configuration_that_can_never_be_read_does_not_keep_the_sweep_from_the_others(status, reason):
+    async with lab() as one:
+        await one.scan()
+        one.sim.faults.status(status, "nodes/pve3/lxc/102/config", reason=reason)
+        one.world.edit(108, description="found")
+
+        for _ in range(10):
+            found = await one.scan()
+
+        assert found["container/108"].spec["description"] == "found"
+
+
 async def test_a_guest_that_is_listed_and_has_no_configuration_is_kept_while_it_is_known():
     async with lab(sweep=0) as one:
         before = await one.scan()
@@ -514,9 +540,13 @@ async def test_guests_that_may_not_be_seen_any_more_are_hidden_and_come_back():
 @pytest.mark.parametrize(("vmid", "key"), [(101, "vm/101"), (102, "container/102")])
 async def test_one_guest_that_may_not_be_seen_any_more_is_named_for_as_long_as_that_lasts(vmid, key):
     async with lab() as one:
+        first = (await one.scan())[key]
+        other = {"net0": one.world.guests[vmid].config["net0"].replace("BC:24:11", "BC:24:12")}
+        one.world.edit(vmid, tags="edited", **other)
         one.world.snapshot(vmid, "before")
         one.world.back_up(vmid)
         before = await one.all()
+        assert before[key].incarnation == first.incarnation
         one.world.allow(one.sim.token_id, f"/vms/{vmid}", "NoAccess")
         for _ in range(3):
             one.cycle(120)

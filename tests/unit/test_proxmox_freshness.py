@@ -61,9 +61,25 @@ def test_a_live_uptime_that_is_the_same_is_asked_for_again_in_45_seconds(live):
 
 
 def test_a_node_that_broadcasts_nothing_and_answers_has_broadcasts_that_hang():
-    pulse = freshness.judged(felt(node(None, "unknown"))["pve1"], 5.0, NOW)
+    pulse = freshness.judged(felt(node(None, "unknown"))["pve1"], 500.0, NOW)
 
     assert pulse.verdict is Verdict.HUNG
+
+
+def test_a_node_that_has_just_started_is_about_to_speak_and_asked_again():
+    pulse = freshness.judged(felt(node(None, "unknown"))["pve1"], 20.0, NOW)
+
+    assert pulse.verdict is Verdict.FRESH
+    assert freshness.doubtful({"pve1": pulse}, NOW) == ["pve1"]
+
+
+def test_when_the_last_word_of_one_that_hangs_is_forgotten_it_still_hangs():
+    hung = {"pve1": freshness.judged(felt(node())["pve1"], 1060.0, LATE)}
+
+    forgotten = felt(node(None, "unknown"), before=hung, now=LATE)
+
+    assert forgotten["pve1"].verdict is Verdict.HUNG
+    assert felt(node(1400.0), before=forgotten, now=LATE)["pve1"].verdict is Verdict.FRESH
 
 
 @pytest.mark.parametrize("row", [node(), node(None, "unknown")])

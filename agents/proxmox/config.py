@@ -5,6 +5,7 @@ A source is one cluster.  Several urls are several nodes of it, any of which ans
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -17,25 +18,51 @@ from schemas.config import Duration, SecretRef, SourceConfig
 PORT = 8006
 _TOKEN_ID = re.compile(r"[^\s:/!=]+@[A-Za-z][A-Za-z0-9._-]*![A-Za-z][A-Za-z0-9._-]*")
 _FINGERPRINT = re.compile(r"[0-9A-F]{64}")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,63}")
+_LONGEST_NAME = 253
+_HOW = "write the url as https://pve1:8006, an IPv6 address as https://[fd00::1]:8006"
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 def _url(written: str) -> str:
     """Return ``https://host:port[/prefix]``."""
-    whole = written.strip() if "://" in written else f"https://{written.strip()}"
-    parts = urlsplit(whole)
+    parts = _parts(written.strip() if "://" in written else f"https://{written.strip()}")
     if "@" in parts.netloc:
         raise ValueError("no user or password in the url: token_id and token_secret are for that")
     if parts.scheme != "https":
         raise ValueError("Proxmox VE is only asked over https: write https://pve1:8006")
-    if not parts.hostname or not _HOST.fullmatch(parts.hostname) or not (port := _port(parts)):
-        raise ValueError("write the url as https://pve1:8006, an IPv6 address as https://[fd00::1]:8006")
+    name = parts.hostname or ""
+    if not _is_host(name) or not (port := _port(parts)):
+        raise ValueError(_HOW)
     path = re.sub(r"(/api2(/json)?)?/*$", "", parts.path)
     if parts.query or parts.fragment or not _PREFIX.fullmatch(path):
         raise ValueError("write only https://pve1:8006, without what the browser shows after it")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"https://{host}:{port}{path}"
+    return f"https://{f'[{name}]' if ':' in name else name}:{port}{path}"
+
+
+def _parts(written: str) -> SplitResult:
+    try:
+        return urlsplit(written)
+    except ValueError:  # its text may hold what was written
+        raise ValueError(_HOW) from None
+
+
+def _is_host(name: str) -> bool:
+    """Raise ``ValueError`` where it looks like a name and no name server could have it."""
+    if _NAME.fullmatch(name):
+        labels = name.removesuffix(".").split(".")
+        if len(name) > _LONGEST_NAME or not all(_LABEL.fullmatch(label) for label in labels):
+            raise ValueError(
+                "the name of the host cannot be one: what stands between two dots has 1 to 63 characters,"
+                f" all of it at most {_LONGEST_NAME}"
+            )
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(parts: SplitResult) -> int:

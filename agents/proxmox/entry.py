@@ -19,6 +19,7 @@ from proxmoxer import ProxmoxAPI, ResourceException
 from pydantic import SecretStr
 from requests.exceptions import ConnectionError as ConnectionFailed
 from requests.exceptions import ContentDecodingError, RequestException
+from urllib3.exceptions import LocationParseError
 
 from agents.errors import AgentError, Malformed
 from agents.proxmox import connection, tls, troubles
@@ -136,7 +137,7 @@ class Entry:
             raise Malformed(f"{self.url} answered {path} without an end") from error
         except ContentDecodingError as error:
             raise Malformed(f"{self.url} answered {path} with what is not the gzip it says it is") from error
-        except (RequestException, OSError) as error:
+        except (RequestException, LocationParseError, OSError) as error:
             raise self._broken(path, error, way) from error
 
     def close(self) -> None:

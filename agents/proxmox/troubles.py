@@ -16,7 +16,7 @@ from http.client import BadStatusLine
 
 from pydantic import ValidationError
 from requests.exceptions import Timeout
-from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import LocationParseError, NameResolutionError, ReadTimeoutError
 
 from agents.errors import AgentError, Malformed, Throttled, Unauthorized, Unreachable
 from agents.proxmox import rights, tls
@@ -98,19 +98,22 @@ def cluster_wide(path: str) -> bool:
 
 
 def of_answer(config: ProxmoxConfig, url: str, path: str, said: Said, now: datetime) -> AgentError:
-    """Translate an answer that is not a 2xx."""
-    why = f"{said.status} to {path}{f': {said}' if str(said) else ''}"
-    text = f"{url} answered {why}"
+    """Translate an answer that is not a 2xx.  What any path would have been answered does not name one."""
+    why = f"{said.status}{_told(said)}"
     if said.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE) and said.retry_after:
-        return Throttled(text, retry_after=_wait(said.retry_after, now))
+        return Throttled(f"{url} answered {why}", retry_after=_wait(said.retry_after, now))
     if said.status in _INNER:
         return _passed_on(url, path, why, said)
     if said.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _failed(url, path, why, said)
-    return _refused(config, url, path, text, said)
+    return _refused(config, url, path, why, said)
 
 
-def _refused(config: ProxmoxConfig, url: str, path: str, text: str, said: Said) -> AgentError:
+def _told(said: Said) -> str:
+    return f": {said}" if str(said) else ""
+
+
+def _refused(config: ProxmoxConfig, url: str, path: str, why: str, said: Said) -> AgentError:
     match said.status:
         case HTTPStatus.UNAUTHORIZED:
             return Revoked(
@@ -120,12 +123,12 @@ def _refused(config: ProxmoxConfig, url: str, path: str, text: str, said: Said) 
         case HTTPStatus.FORBIDDEN:
             return _denied(config, path, said)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return Throttled(text, retry_after=_RETRY)
+            return Throttled(f"{url} answered {why}", retry_after=_RETRY)
         case HTTPStatus.NOT_FOUND:
-            return Malformed(f"{text}: is it the API of Proxmox VE?")
+            return Malformed(f"{url} answered {why}: is it the API of Proxmox VE?")
         case status if status < HTTPStatus.BAD_REQUEST:
-            return Malformed(f"{text}: url must be that of the API itself, not of what logs in before it")
-    return Malformed(text)
+            return Malformed(f"{url} answered {why}: url must be that of the API itself, not of what logs in before it")
+    return Malformed(f"{url} answered {said.status} to {path}{_told(said)}")
 
 
 def _denied(config: ProxmoxConfig, path: str, said: Said) -> Denied:
@@ -150,7 +153,7 @@ def _entry_lost(url: str, why: str) -> EntryLost:
 
 
 def _failed(url: str, path: str, why: str, said: Said) -> AgentError:
-    told, text = f"{said.reason} {said.message}", f"{url} answered {why}"
+    told, text = f"{said.reason} {said.message}", f"{url} answered {said.status} to {path}{_told(said)}"
     if said.status == HTTPStatus.NOT_IMPLEMENTED:
         return Unsupported(f"{text}: this version of Proxmox VE has no such call")
     if said.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
@@ -206,6 +209,8 @@ _HINTS = {
 def _why(causes: list[BaseException]) -> tuple[str, str]:
     for cause in causes:
         match cause:
+            case LocationParseError():
+                return "the name of its host cannot be one", ": check url"
             case NameResolutionError():
                 return "the name does not resolve", ": check url and the name server"
             case BadStatusLine() if not isinstance(cause, ConnectionError):
@@ -235,10 +240,10 @@ def _causes(error: object) -> Iterator[BaseException]:
 def of_text(url: str, path: str, body: bytes) -> Malformed:
     """Name what came instead of ``{"data": ...}``, never its content."""
     start = body[:200].lstrip().lower()
+    if start.startswith(b"<"):
+        return Malformed(f"{url} answered with a web page: is a proxy or a login in between?")
     if not start:
         what = "nothing"
-    elif start.startswith(b"<"):
-        what = "a web page: is a proxy or a login in between?"
     elif start.startswith(b"{"):
         what = "JSON that is not whole, or not of Proxmox VE"
     else:

@@ -237,7 +237,7 @@ def test_the_end_of_a_certificate_is_read_from_what_is_shown():
 def test_a_name_that_none_can_be_shows_no_certificate():
     host = f"https://{'a' * 70}.example:8006"
 
-    assert certificates.shown(config(url=host), host, None) is None
+    assert certificates.shown(config(), host, None) is None
 
 
 @pytest.mark.parametrize(

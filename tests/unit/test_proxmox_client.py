@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from agents import errors
-from agents.proxmox import troubles
+from agents.proxmox import config, troubles
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
 from daemon.runtime.secrets import SecretUnavailable
@@ -252,6 +252,16 @@ async def test_a_refused_connection_names_the_url_and_the_reason(clock):
     assert f"no answer from {url}: connection refused" in str(error)
 
 
+async def test_a_name_that_none_can_be_is_a_trouble_and_no_defect(clock, monkeypatch):
+    monkeypatch.setattr(config, "_is_host", lambda _: True)
+    url = f"https://{'a' * 64}.lan:8006"
+    async with api_at(clock, url) as api:
+        error = await failure(api)
+
+    assert str(error) == f"no answer from {url}: the name of its host cannot be one: check url"
+    assert isinstance(error, troubles.EntryLost)
+
+
 async def test_a_name_that_does_not_resolve_is_said(clock, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -451,7 +461,7 @@ async def test_an_outage_has_one_text_whichever_node_is_asked_first(clock):
         error = await failure(api)
 
     assert [len(one.asked), len(two.asked)] == [2, 2]
-    assert str(error).startswith(f"none of {one.url}, {two.url} answers: 500 to cluster/resources: cluster not ready")
+    assert str(error).startswith(f"none of {one.url}, {two.url} answers: 500: cluster not ready - no quorum?")
 
 
 async def test_a_lost_node_is_asked_last_for_half_a_minute(clock):

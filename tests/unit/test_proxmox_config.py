@@ -28,6 +28,9 @@ def config(**more):
         ("https://proxy:443/pve/api2", "https://proxy:443/pve"),
         ("192.0.2.7:8006", "https://192.0.2.7:8006"),
         ("https://[fd00::1]", "https://[fd00::1]:8006"),
+        ("https://[fe80::1%eth0]", "https://[fe80::1%eth0]:8006"),
+        ("pve1.lan.", "https://pve1.lan.:8006"),
+        (f"{'a' * 63}.lan", f"https://{'a' * 63}.lan:8006"),
     ],
 )
 def test_a_url_may_be_written_short(written, url):
@@ -60,6 +63,12 @@ def test_little_has_to_be_written():
         ({"url": "https://pve1:hunter2"}, "https://pve1:8006"),
         ({"url": "https://pve1:99999"}, "https://pve1:8006"),
         ({"url": "pve1:0"}, "https://pve1:8006"),
+        ({"url": f"https://{'a' * 64}.lan:8006"}, "1 to 63 characters"),
+        ({"url": "pve1..lan"}, "1 to 63 characters"),
+        ({"url": ".".join(["a" * 60] * 5)}, "at most 253"),
+        ({"url": "https://[fd00::1::2]"}, "[fd00::1]"),
+        ({"url": "https://root:hunter2@[fd00::1"}, "[fd00::1]"),
+        ({"url": "https://root:hunter2\u2100@pve1"}, "https://pve1:8006"),
         ({"url": []}, "one url, or several"),
         ({"url": ["pve1", "https://pve1:8006/"]}, "one url, or several"),
         ({"token_id": "root@pam"}, "user@realm!name"),

@@ -139,7 +139,7 @@ ONE_FAULT = {
     "an address with a password": ({"API_URL": f"https://root:{HUNTER}@pve1"}, "PROXMOX_CLUSTER_a_API_URL: no user"),
     "an address of strange letters": (
         {"API_URL": f"https://pve\u2100{HUNTER}"},
-        "PROXMOX_CLUSTER_a_API_URL: netloc ...",
+        "PROXMOX_CLUSTER_a_API_URL: write the url as",
     ),
     "a port that is none": ({"API_URL": f"https://pve1:{HUNTER}"}, "PROXMOX_CLUSTER_a_API_URL: "),
     "one of several addresses": ({"API_URL": "https://pve1,"}, "PROXMOX_CLUSTER_a_API_URL: write the url as"),

@@ -110,6 +110,20 @@ def test_a_503_without_a_time_is_the_asked_node_s_trouble(clock):
     assert isinstance(said(clock, GUEST, 503, "Service Unavailable"), troubles.EntryLost)
 
 
+@pytest.mark.parametrize("status", [302, 401, 404, 429, 502, 503, 504, 595, 596])
+def test_what_any_question_would_be_answered_has_one_text(clock, status):
+    one, other = (str(said(clock, path, status, "Sorry")) for path in ("cluster/status", "cluster/resources"))
+
+    assert one == other
+    assert "Sorry" in one
+
+
+def test_a_web_page_is_what_any_question_would_be_answered():
+    one, other = (str(troubles.of_text("https://pve1:8006", path, b"<html>")) for path in ("version", "pools"))
+
+    assert one == other
+
+
 def test_what_is_wrong_with_a_parameter_is_said(clock):
     error = said(clock, "cluster/log", 400, "Parameter verification failed.", errors={"max": "value must be 1"})
 

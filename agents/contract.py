@@ -39,6 +39,8 @@ class Hint:
 
     scope: str
     removed: tuple[tuple[Kind, str], ...] = ()
+    allowed: bool = False
+    """What was refused may be allowed now: a scope that was refused is read, too."""
 
 
 class Agent(Protocol):
@@ -123,6 +125,8 @@ class Provider(Generic[ConfigT]):
     interval: timedelta = timedelta(seconds=60)
     deadline: timedelta = timedelta(seconds=30)
     sample_interval: timedelta = timedelta(seconds=30)
+    slowest: timedelta = timedelta(minutes=15)
+    """The longest pause after a reading that failed or was refused, unless the interval is longer."""
     remembers: frozenset[Kind] = frozenset()
     """Kinds of which an agent needs at its start what was last published: see ``Deps.last``."""
     discover: Callable[[], Sequence[ConfigT]] = lambda: ()

@@ -53,6 +53,7 @@ class Source:
         return Cadence(
             interval=self.config.interval or self.provider.interval,
             deadline=self.config.deadline or self.provider.deadline,
+            slowest=self.provider.slowest,
         )
 
 

@@ -8,7 +8,7 @@ is one scan's failure.
 import asyncio
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import NoReturn
@@ -24,7 +24,7 @@ from daemon.runtime.clock import Clock
 from schemas.events import Gap, ScopeState, Trouble, new_id
 from schemas.resources import Key, SourceRef
 
-SLOWEST = timedelta(minutes=15)
+
 _AGAIN = 1.0
 """Seconds to the next try of a reading that failed while somebody said that there is news."""
 _PATIENT = frozenset({Trouble.THROTTLED, Trouble.UNAUTHORIZED})
@@ -37,8 +37,10 @@ class Cadence:
 
     interval: timedelta = timedelta(seconds=60)
     deadline: timedelta = timedelta(seconds=30)
-    slowest: timedelta = SLOWEST
+    slowest: timedelta = timedelta(minutes=15)
     jitter: float = 0.1
+    retry: timedelta | None = None
+    """How soon a reading that failed is tried again at first, where that is sooner than the interval."""
 
     def after(self, error: Exception | None, failures: int) -> timedelta:
         """How long to wait for the next reading, jitter aside."""
@@ -49,7 +51,8 @@ class Cadence:
                 return max(told, self.interval)
             case Unauthorized():
                 return max(self.slowest, self.interval)
-        return min(self.interval * float(2 ** min(failures - 1, 10)), max(self.slowest, self.interval))
+        first = min(self.retry or self.interval, self.interval)
+        return min(first * float(2 ** min(failures - 1, 20)), max(self.slowest, self.interval))
 
 
 @dataclass(slots=True)
@@ -118,8 +121,9 @@ class Runner:
         """The provider's watch says that a scope changed: read it soon, unless the provider wants us to wait."""
         self._removed |= {self.source.key(kind, native_id) for kind, native_id in hint.removed}
         plan = self.plans.get(hint.scope)
-        if plan is not None and plan.trouble not in _PATIENT:
-            self.due(hint.scope)
+        if plan is None or (plan.trouble in _PATIENT and not (hint.allowed and plan.trouble is Trouble.UNAUTHORIZED)):
+            return
+        self.due(hint.scope)
 
     def due(self, scope: str | None = None) -> list[str]:
         """Make one scope, or all, due now; return which."""
@@ -243,7 +247,7 @@ class Runner:
         for name, scope in offered.items():
             if name not in self.plans:
                 interval = scope.interval or self.cadence.interval
-                cadence = Cadence(interval, self.cadence.deadline, self.cadence.slowest, self.cadence.jitter)
+                cadence = replace(self.cadence, interval=interval, retry=self.cadence.interval)
                 unseen = {key for key in self.known if Key.parse(key).kind in scope.kinds}
                 self.plans[name] = Plan(scope, cadence, unseen=unseen)
 

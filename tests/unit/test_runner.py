@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -285,7 +286,7 @@ async def test_what_one_scope_finds_ended_the_others_do_not_wait_an_hour_for(tro
 
 async def test_what_was_lost_for_another_reason_or_is_to_wait_is_not_hurried(clock):
     soon, later = (Throttled("429", retry_after=timedelta(hours=hours)) for hours in (0, 1))
-    _, other = await outages(100, clock, containers=[DOWN, []], volumes=[[]], images=[Unreachable("no socket")])
+    _, other = await outages(100, clock, containers=[DOWN, []], volumes=[[]], images=[Unauthorized("no socket")])
     _, told = await outages(100, clock, containers=[soon, []], volumes=[later], images=[later])
 
     assert other.asked.count("images") == 1
@@ -319,6 +320,25 @@ async def test_refused_credentials_are_not_hammered(clock):
 
     assert agent.asked_at == [0, 900]
     assert bus.of(ScanFailed)[0].trouble is Trouble.UNAUTHORIZED
+
+
+async def test_a_scope_that_is_read_once_an_hour_is_not_away_for_an_hour(clock):
+    """It is tried again as soon as its source is read, then slower and slower, up to its own interval."""
+    hourly = Scope("containers", frozenset({Kind.CONTAINER}), timedelta(hours=1))
+    agent = ScriptedAgent(DOWN, scopes=(hourly,))
+
+    await after_seconds(20_000, agent, clock, slowest=10)
+
+    pauses = [later - before for before, later in pairwise(agent.asked_at)]
+    assert pauses[:8] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
+
+
+async def test_a_source_may_be_asked_at_its_interval_however_long_it_was_away(clock):
+    agent = ScriptedAgent(DOWN, Unauthorized("401"), DOWN)
+
+    await after_seconds(301, agent, clock, slowest=1)
+
+    assert agent.asked_at == [0, 60, 120, 180, 240, 300]
 
 
 async def test_a_source_that_hangs_is_unreachable_not_absent(clock):
@@ -569,6 +589,26 @@ async def test_a_hint_is_no_reason_to_come_back_earlier_than_was_asked(refusal, 
         for _ in range(89):
             await asyncio.sleep(10)
             runner.hinted(Hint("containers"))
+
+    assert agent.asked_at == [0]
+
+
+async def test_what_was_refused_is_read_when_it_may_be_allowed_now(clock):
+    agent = ScriptedAgent(Unauthorized("403"), [])
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("containers", allowed=True))
+        await asyncio.sleep(1)
+
+    assert agent.asked_at == [0, 10]
+
+
+async def test_one_that_asked_for_time_gets_it_whatever_is_allowed(clock):
+    agent = ScriptedAgent(Throttled("429", retry_after=timedelta(seconds=900)))
+    async with running(agent, clock) as (runner, _):
+        await asyncio.sleep(10)
+        runner.hinted(Hint("containers", allowed=True))
+        await asyncio.sleep(100)
 
     assert agent.asked_at == [0]
 

@@ -24,7 +24,6 @@ from daemon.runtime.clock import Clock
 from schemas.events import Gap, ScopeState, Trouble, new_id
 from schemas.resources import Key, SourceRef
 
-
 _AGAIN = 1.0
 """Seconds to the next try of a reading that failed while somebody said that there is news."""
 _PATIENT = frozenset({Trouble.THROTTLED, Trouble.UNAUTHORIZED})

@@ -256,8 +256,11 @@ async def test_a_number_that_was_used_again_is_another_guest_with_nothing_of_the
         one.cycle()
         assert (await one.scan())[new].status is Status.STOPPED
         one.world.start(vmid)
+        one.world.tag(vmid, "later")
         one.cycle()
-        assert (await one.scan())[new].status is Status.RUNNING
+        later = (await one.scan())[new]
+        assert later.status is Status.RUNNING
+        assert later.incarnation == found[new].incarnation
 
 
 async def test_a_number_that_is_used_again_after_a_while_does_not_show_the_old_guests_state_either():
@@ -287,6 +290,8 @@ async def test_a_container_restored_over_itself_is_the_same_one():
     async with lab() as one:
         before = (await one.scan())["container/102"]
         backup = one.world.back_up(102)
+        one.world.edit(102, description="lost")
+        await one.scan()
         one.world.destroy(102)
         one.world.restore(backup.volid, 102)
 

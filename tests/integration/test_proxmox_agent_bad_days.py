@@ -586,6 +586,20 @@ async def test_a_guest_hidden_while_the_agent_was_away_is_not_taken_for_gone():
         assert gap.keys == ("proxmox/lab/vm/101",)
 
 
+async def test_a_number_that_was_destroyed_used_again_and_hidden_is_hidden():
+    async with lab() as one:
+        await one.scan()
+        one.world.recreate(101)
+        await one.scan()
+        one.hints()
+        one.world.allow(one.sim.token_id, "/vms/101", "NoAccess")
+
+        await one.scan()
+
+        assert [gap.keys for gap in one.gaps()] == [("proxmox/lab/vm/101",)]
+        assert one.hints() == []
+
+
 async def test_a_guest_destroyed_while_it_was_hidden_is_gone_when_that_can_be_seen():
     async with lab() as one:
         await one.scan()

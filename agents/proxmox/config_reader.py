@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agents.errors import AgentError, Malformed, Throttled, Unauthorized, Unreachable
-from agents.proxmox import wire
+from agents.proxmox import identity, wire
 from agents.proxmox.abreast import each
 from agents.proxmox.client import Api
 from agents.proxmox.configs import Configs
@@ -63,7 +63,8 @@ class _Reading:
             self._failed(row, error)
         else:
             self._strikes[row.node] = 0
-            self._configs.read(row.id, config)
+            if not identity.is_begun(config):
+                self._configs.read(row.id, config)
 
     def _failed(self, row: wire.GuestRow, error: AgentError) -> None:
         if isinstance(error, Throttled) or (isinstance(error, Unauthorized) and not isinstance(error, Denied)):

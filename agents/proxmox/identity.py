@@ -51,6 +51,12 @@ class Remembered:
     marks: Marks
 
 
+def is_begun(config: GuestConfig) -> bool:
+    """Is it of a guest that is being made, and does not say yet which one that is?"""
+    told = any(option in ("smbios1", "rootfs") or option.startswith("net") for option in config.root)
+    return config.text("lock") == "create" and not told
+
+
 def marks(native_kind: str, config: GuestConfig, spec: Mapping[str, JsonValue]) -> Marks:
     """``spec`` is the one of this configuration."""
     made = whole(parse.properties(config.text("meta")).get("ctime"))

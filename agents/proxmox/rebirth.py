@@ -18,12 +18,17 @@ class Evidence:
 
     def __init__(self) -> None:
         self._said: defaultdict[int, set[str]] = defaultdict(set)
+        self._creating: dict[int, int] = {}
+        """Guest -> when the latest task began that creates it: its end tells of no other guest than its start."""
         self._whole_since = 0
 
     def note(self, events: Iterable[Event]) -> None:
         for event in events:
             match event.what:
-                case What.CREATED | What.RESTORED:
+                case What.CREATED if self._creating.get(event.vmid) != event.started:
+                    self._creating[event.vmid] = event.started
+                    self._said[event.vmid].add(event.what)
+                case What.RESTORED:
                     self._said[event.vmid].add(event.what)
                 case What.DESTROYED if event.well or not event.over:
                     self._said[event.vmid].add("destroyed" if event.well else "being destroyed")

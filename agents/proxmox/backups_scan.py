@@ -15,7 +15,7 @@ from agents.proxmox.by_node import attempt
 from agents.proxmox.guest_list import newest_backup
 from agents.proxmox.memory import Listing, Memory
 from schemas.events import Gap, Trouble
-from schemas.resources import Key, Kind, Resource
+from schemas.resources import Key, Kind, Resource, Status
 
 _AT_ONCE = 2
 """A storage's content is found by going through its directories."""
@@ -32,7 +32,8 @@ class BackupsScan:
 
     async def read(self) -> Listing:
         memory = self._memory
-        places = _places(memory, await memory.latest())
+        rows = await memory.latest()
+        places = _places(memory, rows) | dict.fromkeys(self._unlisted(rows))
         failed = await self._ask_all(places)
         unread = {key for key, row in places.items() if row is None or key in failed}
         if failed and unread == places.keys():
@@ -45,8 +46,15 @@ class BackupsScan:
         self._known = {*listed, *missing}
         self._last = listed
         memory.backups = {} if allowed else self._told(listed, unread - self._read.keys())
-        told = [_of_place(key, failed.get(key)) for key in sorted(unread)]
+        told = [self._gap(key, failed.get(key)) for key in sorted(unread)]
         return Listing([*listed.values()], gaps.fitting([*allowed, *hidden, *told]))
+
+    def _unlisted(self, rows: wire.ResourceRows) -> set[str]:
+        """Return the storages that held some and are not listed, but not known to be gone: disabled, or hidden."""
+        memory, shared = self._memory, storages.shared(rows.storages)
+        held = {one.parent for one in self._last.values() if one.parent} | self._read.keys()
+        listed = {storages.key(memory.source, row.node, row.storage, shared) for row in rows.storages}
+        return (held - listed) & (memory.published.keys() | memory.hidden_storages)
 
     async def _ask_all(self, places: Mapping[str, wire.StorageRow | None]) -> dict[str, AgentError]:
         """Read what can be read, and return why the rest could not; that stays what it was."""
@@ -63,6 +71,18 @@ class BackupsScan:
         _, row = place
         path = f"nodes/{row.node}/storage/{row.storage}/content"
         return await attempt(self._memory.api.rows(path, wire_slow.Volume, content="backup"))
+
+    def _gap(self, key: str, error: AgentError | None) -> Gap:
+        """A storage that somebody disabled is left unread on purpose."""
+        what = f"the backups on {Key.parse(key).native_id} cannot be read"
+        if error is not None:
+            return gaps.because(error, what, kinds=(Kind.BACKUP,), parent=key)
+        place = self._memory.published.get(key)
+        disabled = place is not None and place.status is Status.STOPPED
+        why = "it is disabled" if disabled else "no node that is online shows it as available"
+        return Gap(
+            trouble=Trouble.UNREACHABLE, detail=f"{what}: {why}", kinds=(Kind.BACKUP,), parent=key, optional=disabled
+        )  # fmt: skip
 
     def _newest(self, never_read: Collection[str]) -> dict[str, Resource]:
         guests = self._memory.guests()
@@ -96,14 +116,6 @@ def _places(memory: Memory, rows: wire.ResourceRows) -> dict[str, wire.StorageRo
             usable = row.node in online and row.status == "available"
             places[key] = places.get(key) or (row if usable else None)
     return places
-
-
-def _of_place(key: str, error: AgentError | None) -> Gap:
-    what = f"the backups on {Key.parse(key).native_id} cannot be read"
-    if error is not None:
-        return gaps.because(error, what, kinds=(Kind.BACKUP,), parent=key)
-    detail = f"{what}: no node that is online has it available"
-    return Gap(trouble=Trouble.UNREACHABLE, detail=detail, kinds=(Kind.BACKUP,), parent=key)
 
 
 def _is_older(one: Resource, other: Resource) -> bool:

@@ -46,8 +46,12 @@ class Memory:
     """Key -> resource of the kinds ``LISTED``, as they were last listed."""
     last_backups: Mapping[str, Resource]
     """The newest backups, by key, as they were published before this began."""
+    schedules: set[str]
+    """Keys that may be held of the scope ``schedules``."""
     hidden: frozenset[int] = frozenset()
     """Guests that were listed, are not, and are not known to be gone."""
+    hidden_storages: frozenset[str] = frozenset()
+    """The same of storages, by key."""
     configs: Configs = field(default_factory=Configs)
     hints: asyncio.Queue[Hint] = field(default_factory=asyncio.Queue)
     saw: list[Callable[[wire.ResourceRows, datetime], None]] = field(default_factory=list)
@@ -70,10 +74,11 @@ class Memory:
             deps.source, config, api, deps.clock, Permissions(api, deps.clock),
             Facts(api, deps.clock, published.values(), _vnets(deps.known)), deps.known, published,
             {key: one for key, one in deps.last.items() if one.kind is Kind.BACKUP},
+            _of_kind(deps.known, Kind.SCHEDULE),
         )  # fmt: skip
 
     def known_of(self, kind: Kind) -> set[str]:
-        return {key for key in self.known if Key.parse(key).kind == kind}
+        return _of_kind(self.known, kind)
 
     def guests(self) -> dict[int, str]:
         """Return number -> key, as last listed."""
@@ -98,10 +103,10 @@ class Memory:
         return rows
 
 
+def _of_kind(known: Iterable[str], kind: Kind) -> set[str]:
+    return {key for key in known if Key.parse(key).kind == kind}
+
+
 def _vnets(known: Iterable[str]) -> frozenset[str]:
-    keys = (Key.parse(key) for key in known)
-    return frozenset(
-        key.native_id.removeprefix(_VNET)
-        for key in keys
-        if key.kind == Kind.NETWORK and key.native_id.startswith(_VNET)
-    )
+    ids = (Key.parse(key).native_id for key in _of_kind(known, Kind.NETWORK))
+    return frozenset(one.removeprefix(_VNET) for one in ids if one.startswith(_VNET))

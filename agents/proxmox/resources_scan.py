@@ -115,6 +115,7 @@ class ResourcesScan:
         hidden = [one for one in vanished.missing.values() if one.kind in GUESTS]
         self._guests.settle(guests, gone, hidden)
         memory.hidden = frozenset(int(one.native_id) for one in hidden)
+        memory.hidden_storages = frozenset(key for key, one in vanished.missing.items() if one.kind is Kind.STORAGE)
         there = {one.key: one for one in vanished.there}
         memory.published = {**listed, **there}
         return allowed

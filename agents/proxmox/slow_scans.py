@@ -1,9 +1,9 @@
 """The scopes ``networks``, ``disks`` and ``schedules``: read whole, each time, every few minutes."""
 
-from agents.proxmox import by_node, disks, networks, rights, schedules, wire_slow
+from agents.proxmox import by_node, disks, gaps, networks, rights, schedules, wire_slow
 from agents.proxmox.memory import Listing, Memory
 from agents.proxmox.troubles import Denied, Unsupported
-from schemas.resources import Kind, Resource
+from schemas.resources import Key, Kind, Resource
 
 
 async def of_networks(memory: Memory) -> Listing:
@@ -49,8 +49,18 @@ async def of_schedules(memory: Memory) -> Listing:
     guests = memory.guests()
     found = [schedules.backup_job(memory.source, job, guests, _places(memory)) for job in jobs]
     found += [schedules.replication_job(memory.source, job, guests) for job in replications]
-    allowed = await memory.permissions.current()
-    return Listing(found, rights.gaps(allowed, [Kind.SCHEDULE], memory.config))
+    listed = {one.key for one in found}
+    missing = [key for key in sorted(memory.schedules - listed) if _replicated(key) in memory.hidden]
+    memory.schedules = listed.union(missing)
+    allowed = rights.gaps(await memory.permissions.current(), [Kind.SCHEDULE], memory.config)
+    return Listing(found, gaps.fitting([*allowed, *gaps.with_guests(missing, "replication jobs")]))
+
+
+def _replicated(key: str) -> int | None:
+    """Return the guest of a replication job, which are numbered per guest: ``replication/101-0``."""
+    kind, _, name = Key.parse(key).native_id.partition("/")
+    vmid = name.partition("-")[0]
+    return int(vmid) if kind == "replication" and vmid.isdecimal() else None
 
 
 def _places(memory: Memory) -> dict[str, str]:

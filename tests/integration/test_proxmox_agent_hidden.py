@@ -1,0 +1,88 @@
+"""The Proxmox agent where what belongs to something else is left out with it: what is not shown is not gone."""
+
+import pytest
+
+from schemas.events import Trouble
+from schemas.resources import Kind
+from tests.support.proxmox_lab import agent_of, lab
+
+pytestmark = pytest.mark.asyncio
+
+JOB = "proxmox/lab/schedule/replication/101-0"
+
+
+async def test_the_replication_jobs_of_a_guest_that_may_not_be_seen_any_more_are_hidden_with_it():
+    async with lab() as one:
+        one.world.add_replication(101, "pve1")
+        one.world.add_replication(102, "pve3")
+        await one.all()
+        one.world.allow(one.sim.token_id, "/vms/101", "NoAccess")
+        one.cycle()
+        held = one.last()
+
+        await one.scan()
+        assert (await one.scan("schedules")).keys() == {"schedule/replication/102-0"}
+        (gap,) = one.gaps("schedules")
+        assert (gap.trouble, gap.keys) == (Trouble.UNAUTHORIZED, (JOB,))
+        await one.scan("schedules")
+        assert one.gaps("schedules") == [gap]
+        async with agent_of(one.sim, one.clock, last=held) as again:
+            await again.collect(one.scope("resources"))
+            await again.collect(one.scope("schedules"))
+            assert list(again.gaps(one.scope("schedules"))) == [gap]
+        one.world.disallow(one.sim.token_id, "/vms/101")
+        await one.scan()
+        assert len(await one.scan("schedules")) == 2
+        assert one.gaps("schedules") == []
+
+
+async def test_a_replication_job_that_was_removed_is_gone():
+    async with lab() as one:
+        one.world.add_replication(101, "pve1")
+        await one.all()
+        one.world.replications.clear()
+
+        assert await one.scan("schedules") == {}
+        assert one.gaps("schedules") == []
+
+
+@pytest.mark.parametrize("how", ["hidden", "disabled"])
+async def test_a_storage_that_is_not_listed_takes_nobodys_newest_backup_away(how):
+    async with lab() as one:
+        one.world.back_up(101, "local")
+        one.cycle()
+        one.world.back_up(101, "pbs")
+        one.world.back_up(102, "pbs")
+        before = {key: row for key, row in (await one.all()).items() if row.kind is Kind.BACKUP}
+        told = (await one.scan())["container/102"].native["newest_backup_at"]
+        held = one.last()
+        if how == "hidden":
+            one.world.allow(one.sim.token_id, "/storage/pbs", "NoAccess")
+        else:
+            one.world.storages["pbs"].enabled = False
+        one.cycle(61)
+        await one.scan()
+
+        assert await one.scan("backups") == before
+        (gap,) = one.gaps("backups")
+        assert (gap.kinds, gap.parent) == ((Kind.BACKUP,), "proxmox/lab/storage/pbs")
+        assert gap.optional is (how == "disabled")
+        assert ("it is disabled" in gap.detail) is (how == "disabled")
+        assert (await one.scan())["container/102"].native["newest_backup_at"] == told
+        async with agent_of(one.sim, one.clock, last=held) as again:
+            await again.collect(one.scope("resources"))
+            found = {row.key.removeprefix("proxmox/lab/"): row for row in await again.collect(one.scope("backups"))}
+        assert found == before
+
+
+async def test_a_storage_that_was_removed_has_no_backups_any_more():
+    async with lab() as one:
+        one.world.back_up(102, "pbs")
+        await one.all()
+        one.world.remove_storage("pbs")
+        one.cycle(61)
+        await one.scan()
+
+        assert await one.scan("backups") == {}
+        assert one.gaps("backups") == []
+        assert (await one.scan())["container/102"].native["newest_backup_at"] is None

@@ -41,12 +41,15 @@ def backups(storage: str, volumes: Iterable[Volume]) -> list[Backup]:
 def _backup(storage: str, volume: Volume) -> Backup | None:
     if vzdump := _VZDUMP.search(volume.volid):
         subtype, number, stamp, ending = vzdump.groups()
-        named = datetime.strptime(stamp, "%Y_%m_%d-%H_%M_%S").replace(tzinfo=UTC)
+        written = "%Y_%m_%d-%H_%M_%S"
     elif pbs := _PBS.search(volume.volid):
         subtype, number, stamp = pbs.groups()
         ending = f"pbs-{subtype}"
-        named = datetime.fromisoformat(stamp)
+        written = "%Y-%m-%dT%H:%M:%SZ"
     else:
+        return None
+    made_at = parse.moment(volume.ctime) or _moment(stamp, written)
+    if made_at is None:
         return None
     return Backup(
         storage,
@@ -54,8 +57,16 @@ def _backup(storage: str, volume: Volume) -> Backup | None:
         volume.vmid or int(number),
         volume.subtype or _SUBTYPES.get(subtype, subtype),
         ending if volume.format in ("", ending) or not ending.startswith("pbs") else volume.format,
-        parse.moment(volume.ctime) or named,
+        made_at,
     )
+
+
+def _moment(stamp: str, written: str) -> datetime | None:
+    """Whoever copies a file may call it what he likes: the name may have no time in it."""
+    try:
+        return datetime.strptime(stamp, written).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def newest(found: Iterable[Backup]) -> dict[int, Backup]:

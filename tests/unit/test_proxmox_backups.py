@@ -32,6 +32,17 @@ def test_a_guest_has_its_newest_backup_of_one_storage():
     assert [(edge.type, edge.key) for edge in one.relations] == [("of", GUESTS[100])]
 
 
+@pytest.mark.parametrize(
+    "volid", ["nas:backup/vzdump-qemu-100-2026_13_45-02_00_00.vma.zst", "pbs:backup/vm/100/2026-13-45T02:00:00Z"]
+)
+def test_a_name_without_a_time_costs_nobody_else_anything(volid):
+    copied = {"volid": volid, "content": "backup"}
+
+    assert newest(read(NAS, [*samples.backup_rows(), copied])) == newest(read(NAS, samples.backup_rows()))
+    (found,) = read(NAS, [copied | {"ctime": 1_763_000_000}])
+    assert (found.vmid, found.made_at.isoformat()) == (100, "2025-11-13T02:13:20+00:00")
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_newest_is_that_of_all_storages_whichever_was_read_first(turned):
     parts = [read(NAS, samples.backup_rows()), read(PBS, samples.pbs_rows())]

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agents.proxmox import parse
+from agents.proxmox import parse, redaction
 from agents.proxmox.wire import ClusterRow
 from agents.proxmox.wire_slow import HaGroup, HaResource, HaRule
 from schemas.resources import Health, Kind, Relation, Resource, SourceRef, Status
@@ -105,7 +105,7 @@ def ha_resource(source: SourceRef, row: HaResource, crm_state: str | None, guest
             "failback": row.failback,
             "max_restart": row.max_restart,
             "max_relocate": row.max_relocate,
-            "comment": row.comment or None,
+            "comment": redaction.text(row.comment) or None,
         },
     )
 
@@ -130,7 +130,7 @@ def ha_group(source: SourceRef, row: HaGroup) -> Resource:
             "nodes": _priorities(row.nodes),
             "restricted": row.restricted,
             "nofailback": row.nofailback,
-            "comment": row.comment or None,
+            "comment": redaction.text(row.comment) or None,
         },
     )
 
@@ -155,7 +155,7 @@ def ha_rule(source: SourceRef, row: HaRule, guests: Mapping[int, str]) -> Resour
             "nodes": _priorities(row.nodes),
             "strict": row.strict,
             "affinity": row.affinity or None,
-            "comment": row.comment or None,
+            "comment": redaction.text(row.comment) or None,
         },
     )
 

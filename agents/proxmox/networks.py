@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agents.proxmox import cluster, parse
+from agents.proxmox import cluster, parse, redaction
 from agents.proxmox.wire_slow import NetworkRow, VnetRow, ZoneRow
 from schemas.resources import Kind, Relation, Resource, SourceRef, Status
 
@@ -65,7 +65,7 @@ def _spec(row: NetworkRow) -> dict[str, JsonValue]:
         "vlan_of": row.vlan_raw_device or None,
         "ovs_bridge": row.ovs_bridge or None,
         "ovs_options": row.ovs_options or None,
-        "comments": row.comments.rstrip() or None,
+        "comments": redaction.text(row.comments).rstrip() or None,
     }
 
 

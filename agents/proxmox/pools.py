@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from agents.proxmox import cluster
+from agents.proxmox import cluster, redaction
 from agents.proxmox.wire import PoolRow
 from schemas.resources import Kind, Resource, SourceRef
 
@@ -32,5 +32,7 @@ def _pool(source: SourceRef, name: str, comment: str | None, last: Mapping[str, 
         native_kind="pool",
         scope=SCOPE,
         parent=source.key(Kind.POOL, above) if above else cluster.key(source),
-        spec={"comment": comment or None} if comment is not None or before is None else dict(before.spec),
+        spec={"comment": redaction.text(comment or "") or None}
+        if comment is not None or before is None
+        else dict(before.spec),
     )

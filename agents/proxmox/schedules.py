@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from agents.proxmox import cluster, parse
+from agents.proxmox import cluster, parse, redaction
 from agents.proxmox.wire_slow import BackupJob, ReplicationJob
 from schemas.resources import Kind, Relation, Resource, SourceRef, Status
 
@@ -42,8 +42,8 @@ def backup_job(source: SourceRef, row: BackupJob, guests: Mapping[int, str], sto
             "keep": _keep(row.prune_backups),
             "protected": row.protected,
             "repeat_missed": row.repeat_missed,
-            "notes_template": row.notes_template or None,
-            "comment": row.comment or None,
+            "notes_template": redaction.text(row.notes_template) or None,
+            "comment": redaction.text(row.comment) or None,
         },
     )
 
@@ -69,13 +69,13 @@ def replication_job(source: SourceRef, row: ReplicationJob, guests: Mapping[int,
             "schedule": row.schedule,
             "rate_mbytes": row.rate,
             "remove_job": row.remove_job or None,
-            "comment": row.comment or None,
+            "comment": redaction.text(row.comment) or None,
         },
     )
 
 
 def _name(row: BackupJob | ReplicationJob) -> str:
-    return row.comment.partition("\n")[0].strip() or row.id
+    return redaction.text(row.comment).partition("\n")[0].strip() or row.id
 
 
 def _keep(told: JsonValue) -> dict[str, JsonValue]:

@@ -7,9 +7,16 @@ from schemas.events import Trouble
 
 
 class AgentError(Exception):
-    """Base; a concrete reason is always raised.  The text is shown to people: say what and what to do."""
+    """Base; a concrete reason is always raised.  The text is shown to people: say what and what to do.
+
+    ``why`` is the reason alone, without what was asked and where: the same of all that fails alike.
+    """
 
     trouble: ClassVar[Trouble]
+
+    def __init__(self, message: str, *, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message
 
 
 class Unreachable(AgentError):

@@ -148,7 +148,7 @@ class Api:
     def _none_answers(self, failures: Mapping[str, troubles.EntryLost]) -> Unreachable:
         """In the order the urls are written in: the same outage has the same text, whichever was asked first."""
         ordered = [failures[url] for url in self._config.urls]
-        return ordered[0] if len(ordered) == 1 else Unreachable(lost.every(ordered))
+        return ordered[0] if len(ordered) == 1 else troubles.NobodyAnswers(lost.every(ordered))
 
     def _entry_at(self, url: str) -> Entry:
         if url not in self._entries:

@@ -134,9 +134,10 @@ class Entry:
             said = error.errors.without(self._secret.get_secret_value())
             raise troubles.of_answer(self._config, self.url, path, said, now) from error
         except _Endless as error:
-            raise Malformed(f"{self.url} answered {path} without an end") from error
+            raise Malformed(f"{self.url} answered {path} without an end", why="answered without an end") from error
         except ContentDecodingError as error:
-            raise Malformed(f"{self.url} answered {path} with what is not the gzip it says it is") from error
+            what = "with what is not the gzip it says it is"
+            raise Malformed(f"{self.url} answered {path} {what}", why=f"answered {what}") from error
         except (RequestException, LocationParseError, OSError) as error:
             raise self._broken(path, error, way) from error
 

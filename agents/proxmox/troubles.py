@@ -48,8 +48,8 @@ class Revoked(Unauthorized):
 class NodeUnreachable(Unreachable):
     """The node that was asked answers, but the one that it passed the question on to does not."""
 
-    def __init__(self, message: str, *, reason: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, reason: str, why: str = "") -> None:
+        super().__init__(message, why=why)
         self.reason = reason
 
 
@@ -57,9 +57,12 @@ class EntryLost(Unreachable):
     """The node that was asked cannot answer; another one of the cluster may.  ``why`` is without the url."""
 
     def __init__(self, message: str, *, url: str, why: str) -> None:
-        super().__init__(message)
+        super().__init__(message, why=why)
         self.url = url
-        self.why = why
+
+
+class NobodyAnswers(Unreachable):
+    """None of the nodes that may be asked can answer."""
 
 
 class NoSuchGuest(Unreachable):
@@ -90,6 +93,21 @@ class Said:
         errors = {name: fault.replace(secret, "***") for name, fault in self.errors.items()}
         reason, message = (text.replace(secret, "***") for text in (self.reason, self.message))
         return replace(self, reason=reason, message=message, errors=errors)
+
+
+def concerns_all(error: AgentError) -> bool:
+    """Say whether any question would fail so now."""
+    if isinstance(error, Unauthorized):
+        return not isinstance(error, Denied)
+    return isinstance(error, EntryLost | NobodyAnswers | Throttled)
+
+
+def plain(error: AgentError) -> AgentError:
+    """Return it anew, as what the contract knows; our finer reasons are for within."""
+    if isinstance(error, Throttled):
+        return Throttled(str(error), retry_after=error.retry_after)
+    reason = next(reason for reason in (Unreachable, Unauthorized, Malformed) if isinstance(error, reason))
+    return reason(str(error), why=error.why)
 
 
 def cluster_wide(path: str) -> bool:
@@ -128,7 +146,7 @@ def _refused(config: ProxmoxConfig, url: str, path: str, why: str, said: Said) -
             return Malformed(f"{url} answered {why}: is it the API of Proxmox VE?")
         case status if status < HTTPStatus.BAD_REQUEST:
             return Malformed(f"{url} answered {why}: url must be that of the API itself, not of what logs in before it")
-    return Malformed(f"{url} answered {said.status} to {path}{_told(said)}")
+    return Malformed(f"{url} answered {said.status} to {path}{_told(said)}", why=why)
 
 
 def _denied(config: ProxmoxConfig, path: str, said: Said) -> Denied:
@@ -155,7 +173,7 @@ def _entry_lost(url: str, why: str) -> EntryLost:
 def _failed(url: str, path: str, why: str, said: Said) -> AgentError:
     told, text = f"{said.reason} {said.message}", f"{url} answered {said.status} to {path}{_told(said)}"
     if said.status == HTTPStatus.NOT_IMPLEMENTED:
-        return Unsupported(f"{text}: this version of Proxmox VE has no such call")
+        return Unsupported(f"{text}: this version of Proxmox VE has no such call", why=why)
     if said.status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
         return _entry_lost(url, f"{why}: is pveproxy running there?")
     if _NO_CONFIG.search(told):
@@ -163,8 +181,8 @@ def _failed(url: str, path: str, why: str, said: Said) -> AgentError:
     if _NO_QUORUM.search(told):
         return _entry_lost(url, f"{why}: the node is cut off from the others")
     if _NO_SUCH_NODE.search(told) and not cluster_wide(path):
-        return NodeUnreachable(f"{text}: was the node removed from the cluster?", reason=str(said))
-    return Unreachable(text)
+        return NodeUnreachable(f"{text}: was the node removed from the cluster?", reason=str(said), why=why)
+    return Unreachable(text, why=why)
 
 
 def _wait(retry_after: str, now: datetime) -> timedelta:
@@ -181,7 +199,9 @@ def of_silence(url: str, path: str, seconds: float, *, connected: bool) -> Entry
     """Nothing, or not all, came in time: of a node's own answer it is that node that is late."""
     reason = f"timed out after {round(seconds, 1):g} s"
     if connected and not cluster_wide(path):
-        return NodeUnreachable(f"the node {path.split('/')[1]} does not answer {path}: {reason}", reason=reason)
+        node = path.split("/")[1]
+        text, why = f"the node {node} does not answer {path}: {reason}", f"the node {node} does not answer in time"
+        return NodeUnreachable(text, reason=reason, why=why)
     return EntryLost(f"no answer from {url}: {reason}", url=url, why="timed out")
 
 
@@ -241,18 +261,20 @@ def of_text(url: str, path: str, body: bytes) -> Malformed:
     """Name what came instead of ``{"data": ...}``, never its content."""
     start = body[:200].lstrip().lower()
     if start.startswith(b"<"):
-        return Malformed(f"{url} answered with a web page: is a proxy or a login in between?")
+        what = "with a web page: is a proxy or a login in between?"
+        return Malformed(f"{url} answered {what}", why=f"answered {what}")
     if not start:
         what = "nothing"
     elif start.startswith(b"{"):
         what = "JSON that is not whole, or not of Proxmox VE"
     else:
         what = "something that is not JSON: is it the API of Proxmox VE?"
-    return Malformed(f"{url} answered {path} with {what}")
+    return Malformed(f"{url} answered {path} with {what}", why=f"answered with {what}")
 
 
 def of_shape(url: str, path: str, error: ValidationError) -> Malformed:
     """Name the place in the answer, never its content."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "the answer"
-    return Malformed(f"{url} answered {path} in another shape than expected: {place}: {first['msg'].lower()}")
+    why = f"in another shape than expected: {place}: {first['msg'].lower()}"
+    return Malformed(f"{url} answered {path} {why}", why=f"answered {why}")

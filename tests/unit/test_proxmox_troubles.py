@@ -124,6 +124,47 @@ def test_a_web_page_is_what_any_question_would_be_answered():
     assert one == other
 
 
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 501, 502, 503, 595, 596])
+def test_the_reason_alone_names_no_guest_and_no_path(clock, status):
+    one, other = (said(clock, f"nodes/pve2/qemu/{vmid}/config", status, "Sorry").why for vmid in (100, 101))
+
+    assert one == other
+    assert "Sorry" in one
+
+
+def test_the_reason_alone_of_an_answer_that_cannot_be_read_names_no_path_either():
+    for body in (b"<html>", b"", b"{", b"no"):
+        one, other = (troubles.of_text(url, path, body).why for url, path in ((URL, GUEST), ("https://pve2", "pools")))
+        assert one == other
+    one, other = (troubles.of_silence(URL, path, 1, connected=True).why for path in (GUEST, "nodes/pve2/network"))
+    assert one == other == "the node pve2 does not answer in time"
+
+
+def test_an_error_in_plain_terms_says_the_same():
+    for error in (
+        troubles.Denied("no", path="/", privilege="Sys.Audit"),
+        troubles.NodeUnreachable("away", reason="r", why="w"),
+        troubles.Unsupported("what"),
+        errors.Throttled("wait", retry_after=timedelta(seconds=7)),
+    ):
+        plain = troubles.plain(error)
+        assert type(plain).__module__ == errors.__name__
+        assert (str(plain), plain.trouble, plain.why) == (str(error), error.trouble, error.why)
+        assert getattr(plain, "retry_after", None) == getattr(error, "retry_after", None)
+
+
+def test_what_any_question_would_meet_is_told_from_what_only_this_one_does(clock):
+    paths = ("cluster/resources", "nodes/pve2/disks/list")
+    alike = {
+        status: [troubles.concerns_all(said(clock, path, status, "Sorry", retry_after="")) for path in paths]
+        for status in (400, 401, 403, 429, 500, 501, 502, 503, 595)
+    }
+
+    assert [status for status, both in alike.items() if both == [True, True]] == [401, 429, 502, 503]
+    assert [status for status, both in alike.items() if both == [True, False]] == [595]
+    assert troubles.concerns_all(troubles.NobodyAnswers("none of a, b answers"))
+
+
 def test_what_is_wrong_with_a_parameter_is_said(clock):
     error = said(clock, "cluster/log", 400, "Parameter verification failed.", errors={"max": "value must be 1"})
 

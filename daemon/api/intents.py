@@ -137,7 +137,7 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime, resolver: Resolv
     if query.keys:
         for text in query.keys:
             try:
-                wanted.append(resolver.among(con, text, provider, source, intent="write"))
+                wanted.append(resolver.among(con, text, provider, source, intent="write").key)
             except Refused as refused:
                 skipped[text] = _why_skipped(refused)
         query = query.model_copy(update={"keys": tuple(wanted)})

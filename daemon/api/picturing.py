@@ -111,7 +111,8 @@ def _export(con: Connection, query: e.SnapshotExportQuery, now: datetime) -> e.S
 
 
 def _template(con: Connection, query: e.TemplateQuery, now: datetime, resolver: Resolver) -> e.TemplateAnswer:
-    key = resolver.key(con, query.key, cluster=query.cluster)
+    meant = resolver.meant(con, query.key, cluster=query.cluster)
+    key = meant.key
     part = Key.parse(key)
     one = pictures.fetch(con, None, [key]).get(key)
     presence = resources.fetch(con, [key], ("presence",))[0]["presence"]
@@ -122,7 +123,7 @@ def _template(con: Connection, query: e.TemplateQuery, now: datetime, resolver: 
     facts = _facts(con, one, made, now)
     return e.TemplateAnswer(
         as_of=now, sources=drawn_on, key=key, manifest=made.manifest, variables=made.variables,
-        confidence=templates.confidence(facts), facts=facts.told(), hint=_doubt(facts),
+        confidence=templates.confidence(facts), facts=facts.told(), hint=meant.with_hint(_doubt(facts)),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import orjson
 
 from daemon.api import unwell
 from daemon.api.answers import Refused
-from daemon.api.resolving import Resolver
+from daemon.api.resolving import Meant, Resolver
 from daemon.reconcile.severity import at_least
 from daemon.runtime.clock import Clock
 from daemon.store import deviations, expectations, operator_states
@@ -170,9 +170,16 @@ def _resource(con: Connection, query: q.ResourceQuery, now: datetime, resolver: 
     )  # fmt: skip
 
 
-def _meant(con: Connection, text: str | None, place: tuple[str | None, str | None], resolver: Resolver) -> str | None:
+def _meant(con: Connection, text: str | None, place: tuple[str | None, str | None], resolver: Resolver) -> Meant | None:
     """Accept a name where a key is asked for; a source (``<provider>/<name>``) may be meant, too."""
-    return text if text is None or "/" in text else resolver.among(con, text, *place)
+    if text is None:
+        return None
+    return Meant(text) if "/" in text else resolver.among(con, text, *place)
+
+
+def _page_hint(shown: int, total: int, meant: Meant | None, *, more: bool) -> str:
+    cut = f"{shown} of {total}: pass next_cursor as cursor for the next page" if more else ""
+    return cut if meant is None else meant.with_hint(cut)
 
 
 def _relations(con: Connection, query: q.RelationsQuery, now: datetime, resolver: Resolver) -> q.RelationsAnswer:
@@ -183,14 +190,15 @@ def _relations(con: Connection, query: q.RelationsQuery, now: datetime, resolver
     full = len(edges) >= relations.MAX_EDGES
     return q.RelationsAnswer(
         as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now), key=key, edges=tuple(edges),
-        hint=f"only the first {relations.MAX_EDGES} edges: ask with a smaller depth" if full else meant.hint,
+        hint=meant.with_hint(f"only the first {relations.MAX_EDGES} edges: ask with a smaller depth" if full else ""),
     )  # fmt: skip
 
 
 def _events(con: Connection, query: q.EventsQuery, now: datetime, resolver: Resolver) -> q.EventsAnswer:
     _cursor_number(query.cursor)
     provider, source = source_of(query.provider, query.source)
-    key = _meant(con, query.key, (provider, source), resolver)
+    meant = _meant(con, query.key, (provider, source), resolver)
+    key = meant and meant.key
     query = query.model_copy(update={"provider": provider, "source": source, "key": key})
     found = history.events(con, query, limit=query.limit + 1)
     total = history.count_events(con, query)
@@ -199,14 +207,15 @@ def _events(con: Connection, query: q.EventsQuery, now: datetime, resolver: Reso
     return q.EventsAnswer(
         as_of=now, sources=_drawn_on(con, provider, source, now), total=total, items=tuple(items),
         next_cursor=str(items[-1].seq) if more else None,
-        hint=f"{len(items)} of {total}: pass next_cursor as cursor for the next page" if more else "",
+        hint=_page_hint(len(items), total, meant, more=more),
     )  # fmt: skip
 
 
 def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime, resolver: Resolver) -> q.DeviationsAnswer:
     passed = _cursor_number(query.cursor)
     provider, source = source_of(query.provider, query.source)
-    key = _meant(con, query.key, (provider, source), resolver)
+    meant = _meant(con, query.key, (provider, source), resolver)
+    key = meant and meant.key
     query = query.model_copy(update={"provider": provider, "source": source, "key": key})
     severities = tuple(map(str, at_least(query.severity))) if query.severity else ()
     found = history.found_deviations(con, query, severities, limit=query.limit + 1)
@@ -216,12 +225,13 @@ def _deviations(con: Connection, query: q.DeviationsQuery, now: datetime, resolv
     return q.DeviationsAnswer(
         as_of=now, sources=_drawn_on(con, provider, source, now), total=total, items=tuple(items),
         next_cursor=str(passed + len(items)) if more else None,
-        hint=f"{len(items)} of {total}: pass next_cursor as cursor for the next page" if more else "",
+        hint=_page_hint(len(items), total, meant, more=more),
     )  # fmt: skip
 
 
 def _metrics(con: Connection, query: q.MetricsQuery, now: datetime, resolver: Resolver) -> q.MetricsAnswer:
-    key = resolver.key(con, query.key, cluster=query.cluster)
+    meant = resolver.meant(con, query.key, cluster=query.cluster)
+    key = meant.key
     since, until = query.since or now - timedelta(hours=1), query.until or now
     if until <= since:
         raise Refused("bad_query", "until must be later than since")
@@ -237,7 +247,7 @@ def _metrics(con: Connection, query: q.MetricsQuery, now: datetime, resolver: Re
     part = Key.parse(key)
     return q.MetricsAnswer(
         as_of=now, sources=sources.provenance(con, part.provider, part.source, now=now), key=key, resolution=resolution,
-        series=tuple(found), hint="" if found else "no samples in this time: widen since and until",
+        series=tuple(found), hint=meant.with_hint("" if found else "no samples in this time: widen since and until"),
     )  # fmt: skip
 
 

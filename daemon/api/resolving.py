@@ -47,6 +47,9 @@ class Meant:
     hint: str = ""
     """Said where another might have been meant, too."""
 
+    def with_hint(self, more: str) -> str:
+        return "; ".join(hint for hint in (self.hint, more) if hint)
+
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
@@ -79,11 +82,11 @@ class Resolver:
 
     def among(
         self, con: Connection, text: str, provider: str | None, source: str | None, *, intent: Intent = "read"
-    ) -> str:
-        """As ``key``, where the question is of one source anyway."""
+    ) -> Meant:
+        """As ``meant``, where the question is of one source anyway."""
         places = sources.named(con, source) if source is not None else []
         places = [place for place in places if provider in {None, place[0]}]
-        return self.key(con, text, cluster="/".join(places[0]) if len(places) == 1 else None, intent=intent)
+        return self.meant(con, text, cluster="/".join(places[0]) if len(places) == 1 else None, intent=intent)
 
     def _exact(self, con: Connection, key: str, cluster: str | None) -> Meant:
         if cluster is not None and self.place(con, cluster) != _place(key):

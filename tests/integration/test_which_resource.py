@@ -287,8 +287,13 @@ async def test_every_question_about_one_resource_understands_a_vmid(well):
     by_default = (
         await reading.resource(q.ResourceQuery(key="100")),
         await reading.relations(q.RelationsQuery(key="100")),
+        await reading.metrics(q.MetricsQuery(key="100")),
+        await picturing.template(e.TemplateQuery(key="100")),
+        await reading.events(q.EventsQuery(key="100")),
+        await reading.deviations(q.DeviationsQuery(key="100")),
     )
-    assert [answer.hint.endswith("say the cluster") for answer in by_default] == [True, True]
+    assert ["prod was taken" in answer.hint and "say the cluster" in answer.hint for answer in by_default] == [True] * 6
+    assert changes.hint == twin.hint == ""
 
 
 async def test_the_questions_know_what_is_said_of_clusters(well):

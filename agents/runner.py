@@ -26,6 +26,8 @@ from schemas.resources import Key, SourceRef
 
 _AGAIN = 1.0
 """Seconds to the next try of a reading that failed while somebody said that there is news."""
+_BREATH = 4
+"""What part of a pause is kept however long the reading that failed took."""
 _PATIENT = frozenset({Trouble.THROTTLED, Trouble.UNAUTHORIZED})
 """A hint is no reason to come back earlier than was asked, or to be refused once more."""
 
@@ -43,14 +45,14 @@ class Cadence:
 
     def after(self, error: Exception | None, failures: int) -> timedelta:
         """How long to wait for the next reading, jitter aside."""
+        first = min(self.retry or self.interval, self.interval)
         match error:
             case None:
                 return self.interval
             case Throttled(retry_after=told):
-                return max(told, self.interval)
+                return max(told, first)
             case Unauthorized():
                 return max(self.slowest, self.interval)
-        first = min(self.retry or self.interval, self.interval)
         return min(first * float(2 ** min(failures - 1, 20)), max(self.slowest, self.interval))
 
 
@@ -163,11 +165,11 @@ class Runner:
             error = failure
         if error is None:
             self._succeeded(plan)
-            self._schedule(plan, None)
+            self._schedule(plan, None, began)
         else:
             plan.failures += 1
             plan.trouble = error.trouble if isinstance(error, AgentError) else Trouble.DEFECT
-            self._schedule(plan, error)
+            self._schedule(plan, error, began)
             await self._say_failed(plan, error, scan=scan, observed_at=observed_at, began=began)
 
     async def _say_removed(self, plan: Plan, at: datetime, *, but: AbstractSet[str] = frozenset()) -> None:
@@ -222,8 +224,10 @@ class Runner:
             if other.trouble is not Trouble.THROTTLED:
                 other.due_at = min(other.due_at, self._now())
 
-    def _schedule(self, plan: Plan, error: Exception | None) -> None:
+    def _schedule(self, plan: Plan, error: Exception | None, began: float) -> None:
         pause = plan.cadence.after(error, plan.failures).total_seconds()
+        if error is not None and not isinstance(error, Throttled):  # the wait for an answer was a pause, too
+            pause = max(pause - (self._now() - began), pause / _BREATH)
         pause *= 1 + plan.cadence.jitter * self.random.random()
         if plan.asked and plan.trouble not in _PATIENT:  # while it was being read
             pause = min(pause, plan.cost if error is None else _AGAIN)

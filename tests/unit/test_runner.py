@@ -333,6 +333,28 @@ async def test_a_scope_that_is_read_once_an_hour_is_not_away_for_an_hour(clock):
     assert pauses[:8] == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
+async def test_what_asked_for_time_is_read_after_it_though_it_is_read_once_an_hour(clock):
+    hourly = Scope("containers", frozenset({Kind.CONTAINER}), timedelta(hours=1))
+    agent = ScriptedAgent(Throttled("429", retry_after=timedelta(seconds=90)), [], scopes=(hourly,))
+
+    await after_seconds(3600, agent, clock)
+
+    assert agent.asked_at == [0, 90]
+
+
+@pytest.mark.parametrize(("seconds", "asked_at"), [(20, [0, 60, 180]), (50, [0, 65, 185]), (100, [0, 115, 245])])
+async def test_the_wait_for_an_answer_that_does_not_come_is_a_part_of_the_pause(seconds, asked_at, clock):
+    async def hang():
+        await asyncio.sleep(seconds)
+        raise DOWN
+
+    agent = ScriptedAgent(hang)
+
+    await after_seconds(246, agent, clock, deadline=200)
+
+    assert agent.asked_at == asked_at
+
+
 async def test_a_source_may_be_asked_at_its_interval_however_long_it_was_away(clock):
     agent = ScriptedAgent(DOWN, Unauthorized("401"), DOWN)
 

@@ -86,3 +86,35 @@ async def test_a_storage_that_was_removed_has_no_backups_any_more():
         assert await one.scan("backups") == {}
         assert one.gaps("backups") == []
         assert (await one.scan())["container/102"].native["newest_backup_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "status", "reason"),
+    [
+        ("vm/101", "nodes/pve2/qemu/101/config", 596, "Connection timed out"),
+        ("vm/101", "nodes/pve2/qemu/101/config", 500, "got timeout"),
+        ("storage/pbs", "nodes/*/storage/pbs/status", 596, "Connection timed out"),
+        ("pool/lab", "pools", 501, "Method 'GET /pools' not implemented"),
+    ],
+)
+async def test_what_is_not_listed_and_cannot_be_asked_for_is_not_known_to_be_gone(key, path, status, reason):
+    async with lab() as one:
+        await one.all()
+        if key == "vm/101":
+            one.world.forget(one.world.guests[101])
+            one.world.touch()
+        elif key == "storage/pbs":
+            one.world.remove_storage("pbs")
+        else:
+            one.world.remove_pool("lab")
+        one.sim.faults.status(status, path, reason=reason)
+        for _ in range(2):
+            one.cycle()
+            await one.scan()
+            (gap,) = [gap for gap in one.gaps() if gap.hides]
+            assert (gap.trouble, gap.keys) == (Trouble.UNREACHABLE, (f"proxmox/lab/{key}",))
+            assert one.hints() == []
+        one.sim.faults.clear()
+
+        assert key not in await one.scan()
+        assert one.gaps() == []

@@ -31,6 +31,8 @@ class Scope:
     kinds: frozenset[Kind]
     interval: timedelta | None = None
     """None is the source's interval."""
+    apart: bool = False
+    """It is read beside the others: what takes long there holds up none of them."""
 
 
 @dataclass(frozen=True, slots=True)

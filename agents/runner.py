@@ -79,6 +79,8 @@ class Plan:
     """Of the last reading that did not fail."""
     unseen: set[str] = field(default_factory=set)
     """Keys the bus holds that a gap hides since: when they are reported as removed, that is to be said."""
+    reading: bool = False
+    """It is read at this moment, beside others."""
 
     def state(self) -> ScopeState:
         return ScopeState(
@@ -110,13 +112,24 @@ class Runner:
         self._reader = Reader(self.source, self.agent, self.voice.fit)
 
     async def run(self) -> NoReturn:
-        while True:
-            self._refresh_plans()
-            plan = min(self.plans.values(), key=lambda plan: plan.due_at, default=None)
-            if plan is None or self.paused or plan.due_at > self._now():
-                await self._sleep_until(plan)
-                continue
-            await self.scan(plan)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._refresh_plans()
+                waiting = (plan for plan in self.plans.values() if not plan.reading)
+                plan = min(waiting, key=lambda plan: plan.due_at, default=None)
+                if plan is None or self.paused or plan.due_at > self._now():
+                    await self._sleep_until(plan)
+                elif plan.scope.apart:
+                    plan.reading = True
+                    group.create_task(self._scan_apart(plan))
+                else:
+                    await self.scan(plan)
+        raise AssertionError("an endless loop has ended")
+
+    async def _scan_apart(self, plan: Plan) -> None:
+        await self.scan(plan)
+        plan.reading = False
+        self._wake.set()
 
     def hinted(self, hint: Hint) -> None:
         """The provider's watch says that a scope changed: read it soon, unless the provider wants us to wait."""

@@ -363,6 +363,33 @@ async def test_a_source_may_be_asked_at_its_interval_however_long_it_was_away(cl
     assert agent.asked_at == [0, 60, 120, 180, 240, 300]
 
 
+async def test_what_is_read_apart_holds_up_nobody_and_is_not_read_twice_at_once(clock):
+    slow = Scope("volumes", frozenset({Kind.VOLUME}), timedelta(seconds=20), apart=True)
+
+    async def takes_its_time():
+        await asyncio.sleep(25)
+        return []
+
+    agent = ScriptedAgent([], scopes=(slow, CONTAINERS), volumes=[takes_its_time])
+    async with running(agent, clock, interval=10) as (runner, bus):
+        await asyncio.sleep(5)
+        runner.due("volumes")
+        await asyncio.sleep(80)
+        assert not runner.plans["containers"].failures
+
+    asked = list(zip(agent.asked, agent.asked_at, strict=True))
+    assert [at for name, at in asked if name == "containers"] == [0, 10, 20, 30, 40, 50, 60, 70, 80]
+    assert [at for name, at in asked if name == "volumes"] == [0, 45], "asked for while it was read: after it, not beside"
+    assert bus.story().count("closed 0") == 9 + 2
+
+
+async def test_a_scope_apart_that_fails_fails_alone(clock):
+    slow = Scope("volumes", frozenset({Kind.VOLUME}), apart=True)
+    bus = await after_seconds(61, ScriptedAgent([], scopes=(CONTAINERS, slow), volumes=[RuntimeError("bug")]), clock)
+
+    assert bus.story() == ["closed 0", "failed defect", "closed 0", "failed defect"]
+
+
 async def test_a_source_that_hangs_is_unreachable_not_absent(clock):
     async def hang():
         await asyncio.sleep(3600)

@@ -84,6 +84,10 @@ class Api:
         """How far the clock of the node that answered last is ahead of ours, to the second."""
         return self._skew
 
+    def pass_over(self) -> None:
+        """Ask the node that answered last after all others, for as long as one that could not answer."""
+        self._nodes.lost(self.entry, self._clock.now())
+
     async def raw(self, path: str, /, **query: str | int) -> JsonValue:
         """Return the ``data`` of ``path`` (``cluster/resources``: no leading slash), whatever it is."""
         return (await self._ask(path, query)).data

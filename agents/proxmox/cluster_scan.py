@@ -17,7 +17,7 @@ _KINDS: Final = {"vm": Kind.VM, "ct": Kind.CONTAINER}
 
 async def read(memory: Memory) -> Listing:
     try:
-        rows = await memory.api.rows("cluster/status", wire.ClusterRow)
+        rows = await _status(memory)
     except Denied:
         await _refresh(memory, {row.node: "" for row in (await memory.latest()).nodes if row.status == "online"})
         raise
@@ -28,6 +28,17 @@ async def read(memory: Memory) -> Listing:
     labels = {name: text for name in ("region", "tier") if (text := getattr(memory.config, name))}
     found = [cluster.cluster(source, rows, versions, labels), *await _high_availability(memory)]
     return Listing(found, facts.gaps)
+
+
+async def _status(memory: Memory) -> list[wire.ClusterRow]:
+    """A node that is cut off sees all others as off: another that can be asked may be among the majority."""
+    rows = await memory.api.rows("cluster/status", wire.ClusterRow)
+    for _ in memory.config.urls[1:]:
+        if all(row.quorate for row in rows if row.type == "cluster"):
+            break
+        memory.api.pass_over()
+        rows = await memory.api.rows("cluster/status", wire.ClusterRow)
+    return rows
 
 
 async def _refresh(memory: Memory, online: dict[str, str]) -> None:

@@ -27,11 +27,11 @@ from schemas.resources import Kind, Resource
 SCOPES = (
     Scope(cluster.SCOPE, frozenset({Kind.CLUSTER, Kind.RULE}), timedelta(seconds=30)),
     Scope(RESOURCES, LISTED),
-    Scope(snapshots.SCOPE, frozenset({Kind.SNAPSHOT}), timedelta(minutes=5)),
-    Scope(networks.SCOPE, frozenset({Kind.NETWORK}), timedelta(minutes=5)),
-    Scope(schedules.SCOPE, frozenset({Kind.SCHEDULE}), timedelta(minutes=5)),
-    Scope(disks.SCOPE, frozenset({Kind.DISK}), timedelta(minutes=15)),
-    Scope(backups.SCOPE, frozenset({Kind.BACKUP}), timedelta(hours=1)),
+    Scope(snapshots.SCOPE, frozenset({Kind.SNAPSHOT}), timedelta(minutes=5), apart=True),
+    Scope(networks.SCOPE, frozenset({Kind.NETWORK}), timedelta(minutes=5), apart=True),
+    Scope(schedules.SCOPE, frozenset({Kind.SCHEDULE}), timedelta(minutes=5), apart=True),
+    Scope(disks.SCOPE, frozenset({Kind.DISK}), timedelta(minutes=15), apart=True),
+    Scope(backups.SCOPE, frozenset({Kind.BACKUP}), timedelta(hours=1), apart=True),
 )
 
 

@@ -116,8 +116,8 @@ _LATE = (
 )
 LATE_INTERVALS = 3
 _DEAD = "paused AND heartbeat_at < ?::TIMESTAMPTZ"
-_LIFE = timedelta(minutes=1)
-"""A living agent is heard of every ten seconds."""
+_LIFE, _BEATS = timedelta(minutes=1), timedelta(seconds=25)
+"""A living agent is heard of every ten seconds: beyond the second it is doubted, beyond the first it is dead."""
 
 
 def any_late(con: Connection, *, now: datetime) -> bool:
@@ -133,10 +133,13 @@ def mark_late(con: Connection, *, now: datetime) -> list[ScopeKey]:
     """Turn those to ``late``; return which.  An agent that died while it was paused is not paused any more."""
     con.execute(f"UPDATE agents_ SET paused = false WHERE {_DEAD}", [now - _LIFE])
     found = con.execute(
-        "UPDATE scopes_ SET status = 'late', detail = 'nothing was heard of its agent for '"
-        " || (epoch(?::TIMESTAMPTZ - last_attempt_at))::BIGINT || ' s; is it running?'"
+        "UPDATE scopes_ SET status = 'late', detail = replace(CASE WHEN EXISTS (FROM agents_ AS a WHERE"
+        " a.provider = scopes_.provider AND a.source = scopes_.source AND a.heartbeat_at >= ?::TIMESTAMPTZ)"
+        " THEN 'its agent lives and has not read it for $ s: does the source answer slowly?'"
+        " ELSE 'nothing was heard of its agent for $ s; is it running?' END,"
+        " '$', (epoch(?::TIMESTAMPTZ - last_attempt_at))::BIGINT::VARCHAR)"
         f" WHERE {_LATE} RETURNING provider, source, scope",
-        [now, LATE_INTERVALS, now],
+        [now - _BEATS, now, LATE_INTERVALS, now],
     ).fetchall()
     return [(provider, source, scope) for provider, source, scope in found]
 

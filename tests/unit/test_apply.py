@@ -639,6 +639,25 @@ def test_a_late_source_is_lost_once_and_recovers(store, clock):
     assert store.log()[-2:] == ["source_lost nas", "source_recovered nas"]
 
 
+@pytest.mark.parametrize(
+    ("silent_for", "says"),
+    [
+        (20, "containers: its agent lives and has not read it for 240 s: does the source answer slowly?"),
+        (30, "containers: nothing was heard of its agent for 240 s; is it running?"),
+    ],
+)
+def test_a_late_source_is_told_from_a_dead_agent(store, clock, silent_for, says):
+    known(store, "web")
+    clock.advance(minutes=4)
+    at = clock.now() - timedelta(seconds=silent_for)
+    beat = {"provider": "docker", "source": "nas", "paused": False, "agent": "a", "version": "1", "at": at}
+
+    store.database.transact(lambda con: scans.heartbeats(con, [{**beat, "capabilities": []}]))
+    store.database.transact(lambda con: scans.mark_late(con, now=clock.now()))
+
+    assert store.rows("SELECT status, detail FROM sources") == [("late", says)]
+
+
 @pytest.mark.parametrize(("seconds", "late"), [(180, False), (182, True)])
 def test_late_is_after_three_intervals(store, clock, seconds, late):
     known(store, "web")

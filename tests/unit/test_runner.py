@@ -379,7 +379,7 @@ async def test_what_is_read_apart_holds_up_nobody_and_is_not_read_twice_at_once(
 
     asked = list(zip(agent.asked, agent.asked_at, strict=True))
     assert [at for name, at in asked if name == "containers"] == [0, 10, 20, 30, 40, 50, 60, 70, 80]
-    assert [at for name, at in asked if name == "volumes"] == [0, 45], "asked for while it was read: after it, not beside"
+    assert [at for name, at in asked if name == "volumes"] == [0, 45], "after it, not beside"
     assert bus.story().count("closed 0") == 9 + 2
 
 

@@ -33,6 +33,10 @@ class Actual:
     pools: frozenset[str] = frozenset()
     is_orphan: bool = False
     twins: tuple[str, ...] = ()
+    backed_up_at: datetime | None = None
+    """When the newest backup of it was made that is known as a thing of its own."""
+    has_unread_backups: bool = False
+    """There may be newer ones where nobody could look the last time."""
 
     @cached_property
     def part(self) -> Key:

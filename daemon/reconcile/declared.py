@@ -28,6 +28,8 @@ class Index:
     selectors: tuple[Selector, ...] = ()
     """Of ``selecting``, in the same order."""
     policies: tuple[Policy, ...] = ()
+    asks_for_backups: bool = False
+    """Some declaration says how old a backup may be."""
 
     def of(self, actual: Actual, places: Sequence[int] | None = None) -> list[Declared]:
         """Return the expectations that mean ``actual``; ``places`` are those of ``selecting``, where they are known."""
@@ -48,7 +50,10 @@ def index(declared: Iterable[Declared], fingerprint: tuple[int, int] = (0, 0)) -
     selecting: list[Declared] = []
     selectors: list[Selector] = []
     policies: list[Policy] = []
+    asks = False
     for one in declared:
+        if isinstance(one.manifest, ExpectationManifest) and one.manifest.spec.max_backup_age is not None:
+            asks = True
         match one.manifest:
             case ExpectationManifest(spec=spec) if spec.key is not None:
                 exact.setdefault(spec.key, []).append(one)
@@ -57,7 +62,7 @@ def index(declared: Iterable[Declared], fingerprint: tuple[int, int] = (0, 0)) -
                 selectors.append(spec.selector)
             case PolicyManifest(spec=policy):
                 policies.append(Policy(one.place, policy))
-    return Index(fingerprint, exact, tuple(selecting), tuple(selectors), tuple(policies))
+    return Index(fingerprint, exact, tuple(selecting), tuple(selectors), tuple(policies), asks)
 
 
 def load(con: Connection, before: Index | None) -> Index:

@@ -51,7 +51,7 @@ def is_unsettled(actual: Actual) -> bool:
     return actual.fields.get(STATUS) in _UNSETTLED
 
 
-def unsettled(expected: Expectation | None, actual: Actual) -> Iterator[str]:
+def unsettled(expected: Expectation | None, actual: Actual, now: datetime) -> Iterator[str]:
     """Yield the paths of which nothing can be said now, although the rest can be judged."""
     if is_unsettled(actual):
         yield STATUS
@@ -59,7 +59,7 @@ def unsettled(expected: Expectation | None, actual: Actual) -> Iterator[str]:
         return
     if HEALTH in expected.fields and _is_unknown(HEALTH, actual):
         yield HEALTH
-    if expected.max_backup_age_seconds is not None and not _is_backup_known(actual):
+    if _is_stale(expected, actual, now) is None:
         yield BACKUP
 
 
@@ -151,13 +151,17 @@ def _is_unknown(path: str, actual: Actual) -> bool:
     return path == HEALTH and actual.fields.get(HEALTH) == Health.UNKNOWN
 
 
-def _is_backup_known(actual: Actual) -> bool:
-    """Whether it is known when the newest backup was made, or that there is none (null); else nobody could look."""
-    native = actual.fields.get("native")
-    if not isinstance(native, dict) or NEWEST_BACKUP not in native:
+def _is_stale(expected: Expectation, actual: Actual, now: datetime) -> bool | None:
+    """Whether the newest backup is too old, or there is none (null); None where nobody could look everywhere."""
+    if expected.max_backup_age_seconds is None:
         return False
-    newest = native[NEWEST_BACKUP]
-    return newest is None or _moment(newest) is not None
+    native = actual.fields.get("native")
+    told = native.get(NEWEST_BACKUP, "") if isinstance(native, dict) else ""
+    known = [at for at in (_moment(told), actual.backed_up_at) if at is not None]
+    if known and now - max(known) <= timedelta(seconds=expected.max_backup_age_seconds):
+        return False
+    is_told = told is None or _moment(told) is not None
+    return True if is_told and not actual.has_unread_backups else None
 
 
 def _difference(expected: Expectation, path: str, want: JsonValue, have: JsonValue) -> Difference:
@@ -175,11 +179,9 @@ def _circumstances(expected: Expectation, actual: Actual, now: datetime) -> Iter
         yield _of(expected, DeviationType.DUPLICATE, INCARNATION, None, list(actual.twins))
     if actual.is_orphan:
         yield _of(expected, DeviationType.ORPHANED, PARENT, actual.parent, "gone")
-    if expected.max_backup_age_seconds is not None:
+    if _is_stale(expected, actual, now):
         newest = value_at(actual.fields, BACKUP)
-        at, most = _moment(newest), timedelta(seconds=expected.max_backup_age_seconds)
-        if _is_backup_known(actual) and (at is None or now - at > most):
-            yield _of(expected, DeviationType.STALE_BACKUP, BACKUP, expected.max_backup_age_seconds, newest)
+        yield _of(expected, DeviationType.STALE_BACKUP, BACKUP, expected.max_backup_age_seconds, newest)
 
 
 def _of(expected: Expectation, kind: DeviationType, path: str, want: JsonValue, have: JsonValue) -> Difference:

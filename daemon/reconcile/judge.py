@@ -118,7 +118,7 @@ def _around(sight: Sight, cases: dict[str, _Case], now: datetime) -> Circumstanc
                 dependants.setdefault(parent, []).append(key)
     return Circumstances(
         recent=sight.recent,
-        unsettled={(key, path) for key, case in cases.items() for path in unsettled(case.expected, case.actual)},
+        unsettled={(key, path) for key, case in cases.items() for path in unsettled(case.expected, case.actual, now)},
         quiet=quiet, parents=sight.parents, dependants=dependants, by_operator=by_operator, looked_at=cases.keys(),
         gone={key for key, case in cases.items() if case.actual.presence is Presence.GONE},
     )  # fmt: skip

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from daemon.reconcile.actual import Actual
 from daemon.reconcile.declared import Index
 from daemon.reconcile.diff import IDENTIFIED
 from daemon.reconcile.settle import FLAP
-from daemon.store import actuals, adopted, deviations, expectations, memberships, operator_states
+from daemon.store import actuals, adopted, backups, deviations, expectations, memberships, operator_states
 from daemon.store.actuals import Blind, Held, Neighbours
 from daemon.store.adopted import Adopted
+from daemon.store.backups import Unread
 from daemon.store.database import Connection
 from daemon.store.views import resources
 from schemas.deviations import Deviation
@@ -74,8 +76,9 @@ def look(con: Connection, marks: Marks, index: Index, unmanaged_sources: Abstrac
     if index.selecting:
         relevant |= keys if meant is None else keys & meant.keys()
     pools = memberships.paths_of(con, relevant)
+    backed_up = _BackedUp.of(con, relevant) if index.asks_for_backups else _BackedUp()
     return Sight(
-        index=index, actuals=_actuals(con, relevant, pools, near), adopted=taken, before=before,
+        index=index, actuals=_actuals(con, relevant, pools, near, backed_up), adopted=taken, before=before,
         states=operator_states.fetch(con, now=now), unmanaged=unmanaged, still_open=still_open,
         recent=[one for one in lately if one.resolved_at is not None], parents=parents,
         held=actuals.held(con), blind=blind, pools=pools, meant=meant,
@@ -115,15 +118,30 @@ def _unmanaged_members(con: Connection) -> set[str]:
     return memberships.keys_of(con, memberships.unmanaged_pools(con))
 
 
+@dataclass(frozen=True, slots=True)
+class _BackedUp:
+    unread: Unread = backups.NOTHING
+    newest: Mapping[str, datetime] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, con: Connection, keys: AbstractSet[str]) -> Self:
+        return cls(backups.unread(con), backups.newest(con, keys))
+
+
 def _actuals(
-    con: Connection, keys: AbstractSet[str], pools: Mapping[str, AbstractSet[str]], near: Neighbours
+    con: Connection,
+    keys: AbstractSet[str],
+    pools: Mapping[str, AbstractSet[str]],
+    near: Neighbours,
+    backed_up: _BackedUp,
 ) -> dict[str, Actual]:
     """What is known of ``keys``.  What was never seen is missing only where its source is read, and no gap hides it."""
     made = {
         one.key: Actual(
             one.key, Presence(one.presence), one.fields, one.observed_at, one.scan,
             pools=frozenset(pools.get(one.key, ())), twins=tuple(near.twins.get(one.key, ())),
-            is_orphan=near.parents.get(one.key) in near.gone_parents,
+            is_orphan=near.parents.get(one.key) in near.gone_parents, backed_up_at=backed_up.newest.get(one.key),
+            has_unread_backups=backed_up.unread.hides(source_of(one.key), one.fields["parent"]),
         )
         for one in actuals.fetch(con, keys)
     }  # fmt: skip

@@ -213,6 +213,29 @@ def test_where_backups_cannot_be_read_nobody_is_without(store):
     assert (found.without, found.stale, found.unknown) == (0, 0, 2)
 
 
+@pytest.mark.parametrize(
+    ("gap", "known"),
+    [
+        ({"parent": LAB.key(Kind.STORAGE, "nfs")}, (0, 0, 3)),
+        ({}, (0, 0, 3)),
+        ({"parent": LAB.key(Kind.STORAGE, "two/local")}, (1, 1, 1)),
+        ({"parent": NODES[1]}, (1, 1, 1)),
+        ({"optional": True}, (2, 1, 0)),
+    ],
+)
+def test_where_backups_may_be_that_nobody_could_see_only_fresh_ones_are_told(store, gap, known):
+    old, new = "2026-01-01T00:00:00Z", NOON.isoformat()
+    kept(
+        store, guest("1", None, parent=NODES[0]), guest("2", None), guest("3", old, parent=NODES[0]), guest("4", new),
+        thing("nfs", Kind.STORAGE), thing("two/local", Kind.STORAGE, parent=NODES[1]),
+    )  # fmt: skip
+    hidden = events.gap("silent", kinds=(Kind.BACKUP,), **gap)
+    store.say(events.scan([thing("1", Kind.BACKUP)], after(60), source=LAB, scope="backups", gaps=[hidden]))
+    found = told(store).backups
+
+    assert (found.without, found.stale, found.unknown) == known
+
+
 def test_one_backup_that_cannot_be_seen_says_nothing_of_the_others(store):
     listed(store, *nodes(status="stopped"), guest("1", None, parent=NODES[0]))
     listed(store, thing("1", Kind.BACKUP), thing("2", Kind.BACKUP, parent=NODES[1]), scope="backups")

@@ -3,6 +3,7 @@
 in proxmox/lab                      whose story it is from here on; docker/nas at the beginning
 web is status=stopped image=b       how a thing is; the next scan says it
 web is native.lock=backup           ... `none` is null, `unknown` is not there at all
+web is of=db                        ... it is one of that thing's: the relation `of`
 scan containers: web db             a complete reading: what changed is said, then the manifest
 scan containers:                    ... of an empty scope
 observe web status=stopped          said at once, without a scan
@@ -59,8 +60,9 @@ from tests.support import events
 from tests.support.store import STREAM_MADE
 
 _KINDS = {"containers": "container", "volumes": "volume", "nodes": "node", "vms": "vm", "stacks": "stack",
-          "cluster": "cluster", "storages": "storage", "snapshots": "snapshot"}  # fmt: skip
-_OWN = {"status", "health", "incarnation", "parent", "name"}
+          "cluster": "cluster", "storages": "storage", "snapshots": "snapshot", "backups": "backup"}  # fmt: skip
+_OWN = {"status", "health", "incarnation", "parent", "name", "created_at"}
+_NO_SPEC = _OWN | {"scope", "of"}
 _NATIVE = "native."
 
 
@@ -316,9 +318,12 @@ class Teller:
             field.removeprefix(_NATIVE): None if value == "none" else value
             for field, value in thing.items() if field.startswith(_NATIVE) and value != "unknown"
         }  # fmt: skip
-        spec = {n: value for n, value in thing.items() if n not in _OWN | {"scope"} and not n.startswith(_NATIVE)}
+        spec = {n: value for n, value in thing.items() if n not in _NO_SPEC and not n.startswith(_NATIVE)}
+        relations = [{"type": "of", "key": self._key(thing["of"])}] if "of" in thing else []
         kind = Kind(_KINDS.get(scope, "container"))
-        return events.resource(name, self.source, scope=scope, kind=kind, spec=spec, native=native, **own)
+        return events.resource(
+            name, self.source, scope=scope, kind=kind, spec=spec, native=native, relations=relations, **own
+        )
 
     def _forget(self, scope: str) -> None:
         """The runner remembers only what the last scan of a scope had."""

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -6,7 +7,7 @@ from hypothesis import strategies as st
 
 from daemon.reconcile import adopt
 from daemon.reconcile.actual import Actual
-from daemon.reconcile.diff import diff, unsettled
+from daemon.reconcile.diff import BACKUP, diff, unsettled
 from schemas.deviations import DeviationType
 from schemas.expectations import Expectation, ExpectedField, ExpectedPresence, Owner
 from schemas.manifests import SeverityRule
@@ -211,10 +212,40 @@ def test_what_cannot_be_said_now_is_named():
     want = expected(status="running", health="ok").model_copy(update={"max_backup_age_seconds": 3600.0})
     have = actual(status="pending", health="unknown", native={})
 
-    assert list(unsettled(want, have)) == ["status", "health", "native.newest_backup_at"]
-    assert list(unsettled(None, have)) == list(unsettled(expected(name="web"), have)) == ["status"]
-    assert list(unsettled(want, actual(native={"newest_backup_at": "yesterday"}))) == ["native.newest_backup_at"]
-    assert list(unsettled(want, actual(native={"newest_backup_at": None}))) == []
+    def said(wanted, seen):
+        return list(unsettled(wanted, seen, NOON))
+
+    assert said(want, have) == ["status", "health", "native.newest_backup_at"]
+    assert said(None, have) == said(expected(name="web"), have) == ["status"]
+    assert said(want, actual(native={"newest_backup_at": "yesterday"})) == ["native.newest_backup_at"]
+    assert said(want, actual(native={"newest_backup_at": None})) == []
+
+
+def test_a_backup_is_not_stale_where_a_newer_one_may_be_and_nobody_could_look():
+    want = expected().model_copy(update={"max_backup_age_seconds": 3600.0})
+    stale = [("stale_backup", "native.newest_backup_at")]
+
+    def judged(at, **more):
+        have = replace(actual(native={"newest_backup_at": at}), **more)
+        return [(kind, path) for kind, path, *_ in found(want, have)], list(unsettled(want, have, NOON))
+
+    old, new = "2026-11-20T10:00:00Z", "2026-11-20T11:30:00Z"
+    assert judged(old) == judged(None) == (stale, [])
+    assert judged(old, has_unread_backups=True) == judged(None, has_unread_backups=True) == ([], [BACKUP])
+    assert judged(new, has_unread_backups=True) == ([], [])
+
+
+def test_a_backup_that_was_just_found_counts_before_its_guest_says_so():
+    want = expected().model_copy(update={"max_backup_age_seconds": 3600.0})
+
+    def judged(at, minutes_ago, **native):
+        have = replace(actual(native=native), backed_up_at=NOON - timedelta(minutes=minutes_ago))
+        return len(found(want, have)), list(unsettled(want, have, NOON))
+
+    assert judged(None, 30) == judged(None, 30, newest_backup_at="2026-11-20T01:00:00Z") == (0, [])
+    assert judged(None, 30, newest_backup_at=None) == (0, [])
+    assert judged(None, 90) == (0, [BACKUP])
+    assert judged(None, 90, newest_backup_at=None) == (1, [])
 
 
 def test_an_orphan_and_a_duplicate_are_told_where_something_is_expected():

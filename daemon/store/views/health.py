@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from daemon.store import backups
 from daemon.store.database import Connection
 from daemon.store.views.pools import FRESH
 from schemas.base import Message
@@ -81,23 +82,25 @@ QUALIFY row_number() OVER (PARTITION BY provider, source ORDER BY ratio DESC, ke
     <= CASE WHEN ratio > {FULL} THEN {MOST_NAMED} ELSE {_FULLEST} END
 ORDER BY ratio DESC, key
 """
-# `null` says that everything was looked through and there is none; nothing at all says that nobody could look.
+# `null` says that everything was looked through and there is none; nothing at all says that nobody could look.  Where a
+# place could not be read since (`blind`), there may be newer ones than are known.
 _BACKUPS = f"""
 WITH keeping AS (
-    SELECT provider, source, bool_or(i.kind = 'backup' AND s.status IN ('failed', 'denied', 'late')) AS blind
-    FROM inventory_ AS i LEFT JOIN scopes_ AS s USING (provider, source, scope)
-    WHERE i.kind IN ('backup', 'schedule') AND i.presence <> 'gone' AND {_CHOSEN} GROUP BY ALL
+    SELECT DISTINCT provider, source FROM inventory_
+    WHERE kind IN ('backup', 'schedule') AND presence <> 'gone' AND {_CHOSEN}
 ), guests AS (
     SELECT provider, source, key, name, json_type(native, '$.newest_backup_at') AS told,
+        list_contains($sources, provider || '/' || source)
+            OR coalesce(list_contains($machines, parent), false) AS blind,
         try_cast(native->>'$.newest_backup_at' AS TIMESTAMPTZ) AS made_at
     FROM resources WHERE kind IN ('vm', 'container') AND presence = 'present' AND {_CHOSEN}
 )
 SELECT provider, source, state, count(*), min_by({{'key': key, 'name': name}}, (name, key), {MOST_NAMED}) FROM (
     SELECT provider, source, key, name,
-        CASE WHEN coalesce(k.blind, false) OR told IS NULL OR (told <> 'NULL' AND made_at IS NULL) THEN 'unknown'
-             WHEN told = 'NULL' THEN 'without'
-             WHEN made_at < $old THEN 'stale' ELSE 'fresh' END AS state
-    FROM guests JOIN keeping AS k USING (provider, source)
+        CASE WHEN made_at >= $old THEN 'fresh'
+             WHEN blind OR told IS NULL OR (told <> 'NULL' AND made_at IS NULL) THEN 'unknown'
+             WHEN told = 'NULL' THEN 'without' ELSE 'stale' END AS state
+    FROM guests JOIN keeping USING (provider, source)
 ) GROUP BY ALL
 """
 
@@ -107,7 +110,7 @@ def health(con: Connection, provider: str | None, source: str | None, *, now: da
     of = {"provider": provider, "source": source}
     parts: dict[Ref, dict[str, Any]] = {}
 
-    def rows(sql: str, **more: datetime) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
+    def rows(sql: str, **more: datetime | list[str]) -> Iterator[tuple[dict[str, Any], tuple[Any, ...]]]:
         for first, second, *rest in con.execute(sql, of | more).fetchall():
             yield parts.setdefault((first, second), {}), tuple(rest)
 
@@ -119,7 +122,9 @@ def health(con: Connection, provider: str | None, source: str | None, *, now: da
         part.setdefault("unwell", []).append(_made(Unwell, row))
     for part, row in rows(_STORAGES, since=now - FRESH, now=now):
         part.setdefault("storages", []).append(_made(Fill, row))
-    for part, (state, count, named) in rows(_BACKUPS, old=now - timedelta(days=STALE_DAYS)):
+    unread = backups.unread(con)
+    blind = {"sources": sorted(unread.sources), "machines": sorted(unread.machines)}
+    for part, (state, count, named) in rows(_BACKUPS, old=now - timedelta(days=STALE_DAYS), **blind):
         part.setdefault("backups", {}).update({state: count, f"named_{state}": named})
     return {ref: _source(part) for ref, part in parts.items()}
 

@@ -642,8 +642,8 @@ def test_a_late_source_is_lost_once_and_recovers(store, clock):
 @pytest.mark.parametrize(
     ("silent_for", "says"),
     [
-        (20, "containers: its agent lives and has not read it for 240 s: does the source answer slowly?"),
-        (30, "containers: nothing was heard of its agent for 240 s; is it running?"),
+        (20, "its agent lives and has not read it for 240 s: does the source answer slowly?"),
+        (30, "nothing was heard of its agent for 240 s; is it running?"),
     ],
 )
 def test_a_late_source_is_told_from_a_dead_agent(store, clock, silent_for, says):

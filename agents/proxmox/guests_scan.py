@@ -1,7 +1,7 @@
 """The guests of a reading: what happened to them, which configurations that makes us read, and what they are now."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -63,28 +63,34 @@ class GuestsScan:
         if any(event.what is What.BACKED_UP and event.over for event in happened.events):
             self._memory.hint(backups.SCOPE)
 
-    async def read(self, rows: wire.ResourceRows, readable: Collection[str], *, sweep: int) -> Found:
-        """Read the configurations that are due; what was not where it was listed is looked for once more."""
-        there = [row for row in rows.guests if row.node in readable]
-        self._configs.notice(there)
-        outcome = await self._reader.read(self._configs.due(there, sweep=sweep))
+    async def read(
+        self, rows: wire.ResourceRows, readable: Collection[str], news: Callable[[], Awaitable[Happened]], *, sweep: int
+    ) -> Found:
+        """Read the configurations that are due; what was not where it was listed is looked for once more.
+
+        Then the later listing counts, and what happened until then, too.
+        """
+        outcome = await self._reader.read(self._due(rows, readable, sweep=sweep))
         failed = dict(outcome.failed)
         if outcome.lost:
             rows = await self._memory.listed()
-            lost = {row.id for row in outcome.lost}
-            again = [row for row in rows.guests if row.node in readable and self._is_sought(row, lost, failed)]
+            self.note(await news(), rows)
+            self._configs.mark(row.id for row in outcome.lost)
+            again = [row for row in self._due(rows, readable, sweep=0) if row.id not in failed]
             second = await self._reader.read(again)
             failed |= second.failed
             self._configs.mark(row.id for row in second.lost)
-            unknown = {row.id for row in second.lost if self._list.last(row.id) is None}
-            rows = rows._replace(guests=[row for row in rows.guests if row.id not in unknown])
+            gone = {row.id for row in second.lost if row.vmid in self._destroyed or self._list.last(row.id) is None}
+            rows = rows._replace(guests=[row for row in rows.guests if row.id not in gone])
         self._configs.mark(failed)
         if any(isinstance(error, Denied) for error in failed.values()):
             self._memory.permissions.expire()
         return Found(rows, failed)
 
-    def _is_sought(self, row: wire.GuestRow, lost: Collection[str], failed: Collection[str]) -> bool:
-        return row.id in lost or (row.id not in failed and self._configs.get(row.id) is None)
+    def _due(self, rows: wire.ResourceRows, readable: Collection[str], *, sweep: int) -> list[wire.GuestRow]:
+        there = [row for row in rows.guests if row.node in readable]
+        self._configs.notice(there)
+        return self._configs.due(there, sweep=sweep)
 
     async def make(self, rows: wire.ResourceRows, around: Surroundings) -> dict[str, Resource]:
         """Return the guests by the id of their row."""

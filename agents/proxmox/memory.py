@@ -64,6 +64,8 @@ class Memory:
     """Guest -> its newest backup, None: it has none, absent: nobody knows; None: not read yet."""
     snapshotted: set[int] = field(default_factory=set)
     """Guests whose snapshots history named since those were read."""
+    destroyed: set[int] = field(default_factory=set)
+    """Guests of which a task said so, since snapshots were read."""
     _rows: wire.ResourceRows | None = None
     _read_at: datetime | None = None
 
@@ -84,8 +86,8 @@ class Memory:
         """Return number -> key, as last listed."""
         return {int(one.native_id): key for key, one in self.published.items() if one.kind in GUESTS}
 
-    def hint(self, scope: str, *, removed: Iterable[Resource] = ()) -> None:
-        self.hints.put_nowait(Hint(scope, tuple((one.kind, one.native_id) for one in removed)))
+    def hint(self, scope: str, *, removed: Iterable[Resource | Key] = ()) -> None:
+        self.hints.put_nowait(Hint(scope, tuple((Kind(one.kind), one.native_id) for one in removed)))
 
     async def latest(self) -> wire.ResourceRows:
         """Return what the cluster lists: as it was read a moment ago, or now."""

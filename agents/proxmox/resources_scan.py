@@ -6,6 +6,7 @@ it was last known, and is named; what is not listed any more is looked into befo
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from agents.errors import AgentError, Throttled, Unauthorized
@@ -39,11 +40,12 @@ class ResourcesScan:
         looked_up = memory.permissions.due
         allowed = await memory.permissions.current()
         rows = await memory.listed()
-        self._guests.note(await self._past.news(allowed), rows)
+        news = partial(self._past.news, allowed)
+        self._guests.note(await news(), rows)
         live = await self._liveness.look(rows)
         readable = frozenset(row.node for row in rows.nodes if row.status != "offline") - live.mute
         sweep = 0 if looked_up else memory.config.sweep
-        found = await self._guests.read(rows, readable, sweep=sweep)
+        found = await self._guests.read(rows, readable, news, sweep=sweep)
         rows = found.rows
         memory.facts.doubt(rows)
         guests = await self._guests.make(rows, self._surroundings(rows, live, readable, allowed))
@@ -99,7 +101,9 @@ class ResourcesScan:
         before = {**memory.published, **vanished.missing}
         unlisted = {key: one for key, one in before.items() if key not in listed and one.kind is not Kind.NODE}
         converted = [one for one in unlisted.values() if one.kind in GUESTS and row_id(one) in guests]
-        told = {one.key: one for one in (*converted, *self._guests.destroyed(unlisted.values()))}
+        destroyed = self._guests.destroyed(unlisted.values())
+        memory.destroyed.update(int(one.native_id) for one in destroyed)
+        told = {one.key: one for one in (*converted, *destroyed)}
         if told:  # before the next question, so that it is known when this reading ends
             memory.hint(SCOPE, removed=told.values())
         names = {one.name for one in listed.values() if one.kind is Kind.STORAGE}

@@ -1,8 +1,10 @@
 """The scope ``snapshots``: those of the guests whose configuration says that they have some, or that had some.
 
-A guest's snapshots stand in its configuration file: while the file's digest is the same, they are, too.
+A guest's snapshots stand in its configuration file: while the file's digest is the same, they are, too.  One that its
+guest does not list any more, or whose guest was destroyed, is reported: a rotation of snapshots is no faulty listing.
 """
 
+import asyncio
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
@@ -33,7 +35,7 @@ class SnapshotsScan:
         self._read: dict[str, _Read] = {}
 
     async def read(self) -> Listing:
-        memory = self._memory
+        memory, destroyed = self._memory, frozenset(self._memory.destroyed)
         nodes = (await memory.latest()).nodes
         online = {memory.source.key(Kind.NODE, row.node) for row in nodes if row.status != "offline"}
         guests = {row_id(one): one for one in memory.published.values() if one.kind in GUESTS}
@@ -44,12 +46,22 @@ class SnapshotsScan:
         if failed and len(failed) == len(asked) and not self._read:
             raise next(iter(failed.values()))
         found = [one for read in self._read.values() for one in read.found]
+        answered = {int(one.native_id) for one in asked if row_id(one) not in failed}
+        await self._report({one.key for one in found}, answered | destroyed)
+        memory.destroyed -= destroyed
         unread = {int(one.native_id) for guest, one in guests.items() if guest not in self._read}
         hidden = self._hidden(memory.hidden, unread, {one.key for one in found})
         self._known = {one.key for one in found} | {key for gap in hidden for key in gap.keys}
         allowed = rights.gaps(await memory.permissions.current(), [Kind.SNAPSHOT], memory.config)
         told = [gaps.because(error, f"the snapshots of {guest} are as last known") for guest, error in failed.items()]
         return Listing(found, gaps.fitting([*allowed, *hidden, *told]))
+
+    async def _report(self, listed: Collection[str], certain: Collection[int]) -> None:
+        """``certain``: guests that have listed theirs, and those that were destroyed."""
+        gone = [Key.parse(key) for key in sorted(self._known) if key not in listed and _vmid(key) in certain]
+        if gone:
+            self._memory.hint(snapshots.SCOPE, removed=gone)
+            await asyncio.sleep(0)  # so that it is known when this reading ends
 
     def _is_due(self, guest: Resource, had: Collection[int]) -> bool:
         read, vmid = self._read.get(row_id(guest)), int(guest.native_id)

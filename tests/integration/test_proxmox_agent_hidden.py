@@ -118,3 +118,19 @@ async def test_what_is_not_listed_and_cannot_be_asked_for_is_not_known_to_be_gon
 
         assert key not in await one.scan()
         assert one.gaps() == []
+
+
+async def test_while_a_storage_was_never_read_nobody_is_said_to_have_no_backup():
+    async with lab() as one:
+        one.world.back_up(101, "local")
+        one.world.back_up(102, "pbs")
+        broken = one.sim.faults.status(500, "nodes/*/storage/pbs/content", reason="storage 'pbs' is not online")
+        await one.all()
+
+        found = await one.scan()
+        assert [key for key in ("vm/101", "container/102") if "newest_backup_at" in found[key].native] == []
+        one.sim.faults.remove(broken)
+        await one.scan("backups")
+        found = await one.scan()
+        assert found["container/102"].native["newest_backup_at"] is not None
+        assert found["vm/104"].native["newest_backup_at"] is None

@@ -43,9 +43,6 @@ class Vanished:
         """What answers, though it is not listed."""
         return [one for key, one in self._missing.items() if self._fates[key] is Fate.THERE]
 
-    def unsettled(self) -> list[str]:
-        return [key for key, fate in self._fates.items() if fate is not Fate.HIDDEN]
-
     async def look(
         self, missing: Mapping[str, Resource], rights: Rights, *, online: Collection[str], anew: bool
     ) -> None:

@@ -32,6 +32,7 @@ PROVIDER = Provider(
     interval=timedelta(seconds=10),
     deadline=timedelta(seconds=120),
     sample_interval=timedelta(seconds=60),
+    slowest=timedelta(0),  # one scope asks for all: see ``recovery``
     remembers=frozenset({Kind.NODE, Kind.VM, Kind.CONTAINER, Kind.TEMPLATE, Kind.STORAGE, Kind.POOL, Kind.BACKUP}),
     discover=discover,
 )

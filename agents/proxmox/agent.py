@@ -9,16 +9,17 @@ from datetime import timedelta
 from functools import partial
 
 from agents.contract import Deps, Finding, Hint, Scope
-from agents.errors import AgentError, Malformed, Throttled, Unauthorized, Unreachable
 from agents.proxmox import backups, checks, cluster, cluster_scan, disks, networks, schedules, slow_scans, snapshots
 from agents.proxmox.backups_scan import BackupsScan
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.memory import LISTED, Listing, Memory
 from agents.proxmox.push import Push
+from agents.proxmox.recovery import Recovery
 from agents.proxmox.resources_scan import SCOPE as RESOURCES
 from agents.proxmox.resources_scan import ResourcesScan
 from agents.proxmox.rrd import Backfill
+from agents.proxmox.slow_scans import DisksScan, NetworksScan
 from agents.proxmox.snapshots_scan import SnapshotsScan
 from agents.proxmox.usage import Usage
 from schemas.events import Gap, Sample
@@ -44,14 +45,15 @@ class ProxmoxAgent:
         memory.saw += [self._usage.saw, self._backfill.saw]
         self._push = _push(config, deps, memory)
         self._gaps: dict[str, Sequence[Gap]] = {}
+        self._recovery = Recovery(memory, RESOURCES, SCOPES)
         self._scans: Mapping[str, Callable[[], Awaitable[Listing]]] = {
             cluster.SCOPE: partial(cluster_scan.read, memory),
             RESOURCES: ResourcesScan(memory).read,
             snapshots.SCOPE: SnapshotsScan(memory).read,
-            networks.SCOPE: partial(slow_scans.of_networks, memory),
+            networks.SCOPE: NetworksScan(memory, _fresh(networks.SCOPE)).read,
             schedules.SCOPE: partial(slow_scans.of_schedules, memory),
-            disks.SCOPE: partial(slow_scans.of_disks, memory),
-            backups.SCOPE: BackupsScan(memory).read,
+            disks.SCOPE: DisksScan(memory, _fresh(disks.SCOPE)).read,
+            backups.SCOPE: BackupsScan(memory, _fresh(backups.SCOPE)).read,
         }
 
     @asynccontextmanager
@@ -67,10 +69,7 @@ class ProxmoxAgent:
         return SCOPES
 
     async def collect(self, scope: Scope) -> Sequence[Resource]:
-        try:
-            found = await self._scans[scope.name]()
-        except AgentError as error:
-            raise _plain(error) from error
+        found = await self._recovery.read(scope, self._scans[scope.name])
         self._gaps[scope.name] = found.gaps
         return found.resources
 
@@ -87,7 +86,8 @@ class ProxmoxAgent:
 
     async def samples(self) -> Sequence[Sample]:
         """Return what was measured since the last call, and a part of what nobody measured before."""
-        return [*self._usage.samples(), *await self._backfill.samples()]
+        measured = self._usage.samples()
+        return measured if self._recovery.lost else [*measured, *await self._backfill.samples()]
 
 
 def _push(config: ProxmoxConfig, deps: Deps, memory: Memory) -> Push | None:
@@ -100,9 +100,6 @@ def _push(config: ProxmoxConfig, deps: Deps, memory: Memory) -> Push | None:
     return push
 
 
-def _plain(error: AgentError) -> AgentError:
-    """Return the reason in the contract's own terms; our finer ones are for within."""
-    if isinstance(error, Throttled):
-        return error
-    reason = next(reason for reason in (Unreachable, Unauthorized, Malformed) if isinstance(error, reason))
-    return error if type(error) is reason else reason(str(error))
+def _fresh(name: str) -> timedelta:
+    """Return how old may be what is not asked for when only what a reading lacks is."""
+    return next(scope.interval for scope in SCOPES if scope.name == name and scope.interval) / 2

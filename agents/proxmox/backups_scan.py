@@ -5,7 +5,7 @@ that storage stands until it can be read again.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agents.errors import AgentError
 from agents.proxmox import backups, gaps, rights, storages, wire, wire_slow
@@ -22,12 +22,16 @@ _AT_ONCE = 2
 
 
 class BackupsScan:
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, fresh: timedelta) -> None:
+        """``fresh``: so old may be what a storage had when only what is lacking is to be asked for."""
         self._memory = memory
+        self._fresh = fresh
         self._known = memory.known_of(Kind.BACKUP)
         """Keys that may be held of this scope."""
         self._read: dict[str, list[Backup]] = {}
         """Storage (its key) -> what was on it when it was last read."""
+        self._read_at: dict[str, datetime] = {}
+        """Those that were read when that was last tried."""
         self._last: Mapping[str, Resource] = memory.last_backups
 
     async def read(self) -> Listing:
@@ -40,14 +44,15 @@ class BackupsScan:
             raise next(iter(failed.values()))
         self._read = {key: found for key, found in self._read.items() if key in places}
         listed = self._newest(unread - self._read.keys())
-        allowed = rights.gaps(await memory.permissions.current(), [Kind.BACKUP], memory.config)
+        allowed = rights.gaps(await memory.permissions.anew(), [Kind.BACKUP], memory.config)
         missing = [key for key in sorted(self._known) if key not in listed and _vmid(key) in memory.hidden]
         hidden = gaps.with_guests(missing, "backups")
         self._known = {*listed, *missing}
         self._last = listed
         memory.backups = {} if allowed else self._told(listed, unread - self._read.keys())
         told = [self._gap(key, failed.get(key)) for key in sorted(unread)]
-        return Listing([*listed.values()], gaps.fitting([*allowed, *hidden, *told]))
+        soon = [error for key, error in failed.items() if (row := places[key]) and row.node not in memory.silent]
+        return Listing([*listed.values()], gaps.fitting([*allowed, *hidden, *told]), soon)
 
     def _unlisted(self, rows: wire.ResourceRows) -> set[str]:
         """Return the storages that held some and are not listed, but not known to be gone: disabled, or hidden."""
@@ -58,13 +63,22 @@ class BackupsScan:
 
     async def _ask_all(self, places: Mapping[str, wire.StorageRow | None]) -> dict[str, AgentError]:
         """Read what can be read, and return why the rest could not; that stays what it was."""
-        asked = [(key, row) for key, row in places.items() if row is not None]
+        now = self._memory.clock.now()
+        kept = {
+            key: at
+            for key, at in self._read_at.items()
+            if places.get(key) is not None and timedelta(0) <= now - at < self._fresh
+        }
+        if not self._memory.mends(backups.SCOPE):
+            kept = {}
+        asked = [(key, row) for key, row in places.items() if row is not None and key not in kept]
         failed: dict[str, AgentError] = {}
         for (key, _), outcome in zip(asked, await each(asked, self._ask, at_once=_AT_ONCE), strict=True):
             if isinstance(outcome, AgentError):
                 failed[key] = outcome
             else:
                 self._read[key] = backups.backups(key, outcome)
+        self._read_at = kept | {key: now for key, _ in asked if key not in failed}
         return failed
 
     async def _ask(self, place: tuple[str, wire.StorageRow]) -> list[wire_slow.Volume] | AgentError:

@@ -27,7 +27,8 @@ async def read(memory: Memory) -> Listing:
     versions = {name: one.pve_version for name, one in facts.nodes.items() if name in names and one.pve_version}
     labels = {name: text for name in ("region", "tier") if (text := getattr(memory.config, name))}
     found = [cluster.cluster(source, rows, versions, labels), *await _high_availability(memory)]
-    return Listing(found, facts.gaps)
+    soon = [error for part, error in facts.failed.items() if part.removeprefix("nodes/") not in memory.silent]
+    return Listing(found, facts.gaps, soon)
 
 
 async def _status(memory: Memory) -> list[wire.ClusterRow]:
@@ -42,7 +43,7 @@ async def _status(memory: Memory) -> list[wire.ClusterRow]:
 
 
 async def _refresh(memory: Memory, online: dict[str, str]) -> None:
-    await memory.facts.refresh(online, await memory.permissions.current())
+    await memory.facts.refresh(online, await memory.permissions.current(), mend=memory.mends(cluster.SCOPE))
 
 
 async def _high_availability(memory: Memory) -> list[Resource]:

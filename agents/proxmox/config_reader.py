@@ -15,7 +15,7 @@ from agents.proxmox.configs import Configs
 from agents.proxmox.troubles import Denied, NodeUnreachable, NoSuchGuest
 
 _STRIKES = 3
-"""So many configurations of one node in a row that fail are the node's failure."""
+"""So many configurations of one node that fail while none can be read are the node's failure."""
 
 
 class Outcome(NamedTuple):
@@ -29,13 +29,14 @@ class ConfigReader:
     def __init__(self, api: Api, configs: Configs) -> None:
         self._api = api
         self._configs = configs
-        self._silent: dict[str, AgentError] = {}
+        self.silent: dict[str, AgentError] = {}
+        """Nodes that did not answer when they were last asked, and why."""
 
     async def read(self, due: Sequence[wire.GuestRow]) -> Outcome:
         """Keep each configuration as soon as it is read: a scan that is cut off has not been in vain."""
-        before, self._silent = self._silent, {}
-        reading = _Reading(self._api, self._configs, self._silent)
-        scouts = {row.node: row for row in due if row.node in before}
+        scouts = {row.node: row for row in due if row.node in self.silent}
+        self.silent = {node: error for node, error in self.silent.items() if node not in scouts}
+        reading = _Reading(self._api, self._configs, self.silent)
         await each(scouts.values(), reading.read)
         await each([row for row in due if row is not scouts.get(row.node)], reading.read)
         return reading.outcome
@@ -48,6 +49,7 @@ class _Reading:
         self._configs = configs
         self._silent = silent
         self._strikes: Counter[str] = Counter()
+        self._answering: set[str] = set()
 
     async def read(self, row: wire.GuestRow) -> None:
         if row.node in self._silent:
@@ -56,13 +58,13 @@ class _Reading:
         try:
             config = await self._api.one(f"nodes/{row.node}/{row.type}/{row.vmid}/config", wire.GuestConfig)
             if not config.root:
-                raise Malformed(f"the configuration of {row.id} is empty")
+                raise Malformed(f"the configuration of {row.id} is empty", why="answered with nothing")
         except NoSuchGuest:
             self.outcome.lost.append(row)
         except AgentError as error:
             self._failed(row, error)
         else:
-            self._strikes[row.node] = 0
+            self._answering.add(row.node)
             if not identity.is_begun(config):
                 self._configs.read(row.id, config)
 
@@ -72,6 +74,6 @@ class _Reading:
         self.outcome.failed[row.id] = error
         self._strikes[row.node] += 1
         if isinstance(error, NodeUnreachable) or (
-            isinstance(error, Unreachable) and self._strikes[row.node] >= _STRIKES
+            isinstance(error, Unreachable) and self._strikes[row.node] >= _STRIKES and row.node not in self._answering
         ):
             self._silent[row.node] = error

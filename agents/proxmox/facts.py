@@ -41,14 +41,22 @@ class Facts:
         self.release = _NEWEST_RELEASE
         """Of the node that is asked: 8, 9..."""
         self._due_at: dict[str, datetime] = {}
-        self._gaps: dict[str, Gap] = {}
+        self.failed: Mapping[str, AgentError] = {}
+        """What could not be read when it was due, and why: a path."""
 
     @property
-    def gaps(self) -> tuple[Gap, ...]:
-        return tuple(self._gaps.values())
+    def gaps(self) -> list[Gap]:
+        return [
+            gaps.because(error, f"{part} cannot be read, it stays as it was last known")
+            for part, error in self.failed.items()
+        ]
 
-    async def refresh(self, online: Mapping[str, str], rights: Rights) -> None:
-        """Read what is due.  ``online``: node -> its address, empty where it is not known."""
+    def expire(self) -> None:
+        """All is due: the rights are other ones."""
+        self._due_at = {}
+
+    async def refresh(self, online: Mapping[str, str], rights: Rights, *, mend: bool = False) -> None:
+        """Read what is due.  ``online``: node -> its address, empty where it is not known; ``mend``: what failed is."""
         parts: dict[str, Callable[[], Awaitable[None]]] = {
             _VERSION: self._read_version,
             _STORAGES: self.read_definitions,
@@ -57,7 +65,9 @@ class Facts:
         }
         parts |= {f"nodes/{name}": partial(self._read_node, name, ip, rights) for name, ip in online.items()}
         self._due_at = {part: at for part, at in self._due_at.items() if part in parts}  # one that returns is due
-        self._gaps = {part: gap for part, gap in self._gaps.items() if part in parts}
+        failed = self.failed = {part: error for part, error in self.failed.items() if part in parts}
+        if mend:
+            self._due_at = {part: at for part, at in self._due_at.items() if part not in failed}
         now = self._clock.now()
         due = [part for part in parts if not timedelta(0) < self._due_at.get(part, now) - now <= VALID_FOR]
 
@@ -67,19 +77,19 @@ class Facts:
             except AgentError as error:
                 if isinstance(error, Throttled) or (isinstance(error, Unauthorized) and not isinstance(error, Denied)):
                     raise
-                self._gaps[part] = gaps.because(error, f"{part} cannot be read, it stays as it was last known")
+                failed[part] = error
                 self._due_at[part] = self._clock.now() + AGAIN
             else:
-                self._gaps.pop(part, None)
+                failed.pop(part, None)
                 self._due_at[part] = self._clock.now() + VALID_FOR
 
         await each(due, read)
 
     def doubt(self, rows: wire.ResourceRows) -> None:
         """Something that is listed has no definition yet: read them with the next refresh."""
-        if _STORAGES not in self._gaps and any(row.storage not in self.definitions for row in rows.storages):
+        if _STORAGES not in self.failed and any(row.storage not in self.definitions for row in rows.storages):
             self._due_at.pop(_STORAGES, None)
-        if _POOLS not in self._gaps and any(row.pool not in self.comments for row in rows.pools):
+        if _POOLS not in self.failed and any(row.pool not in self.comments for row in rows.pools):
             self._due_at.pop(_POOLS, None)
 
     async def read_definitions(self) -> None:

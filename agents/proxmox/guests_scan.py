@@ -45,6 +45,11 @@ class GuestsScan:
         self._destroyed: set[int] = set()
         """Guests of which a task said so, since the last reading that was finished."""
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """Nodes that did not answer when they were last asked."""
+        return frozenset(self._reader.silent)
+
     def note(self, happened: Happened, rows: wire.ResourceRows) -> None:
         """Take what happened for reasons to look."""
         self._configs.begin()

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from agents.contract import Deps, Hint
+from agents.errors import AgentError
 from agents.proxmox import wire
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
@@ -30,6 +31,8 @@ class Listing(NamedTuple):
 
     resources: Sequence[Resource]
     gaps: Sequence[Gap] = ()
+    failed: Sequence[AgentError] = ()
+    """Why parts of it could not be read that may be readable soon."""
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class Memory:
     """Guests that were listed, are not, and are not known to be gone."""
     hidden_storages: frozenset[str] = frozenset()
     """The same of storages, by key."""
+    silent: frozenset[str] = frozenset()
+    """Nodes that are members of the cluster and did not answer when they were last asked."""
     configs: Configs = field(default_factory=Configs)
     hints: asyncio.Queue[Hint] = field(default_factory=asyncio.Queue)
     saw: list[Callable[[wire.ResourceRows, datetime], None]] = field(default_factory=list)
@@ -66,6 +71,10 @@ class Memory:
     """Guests whose snapshots history named since those were read."""
     destroyed: set[int] = field(default_factory=set)
     """Guests of which a task said so, since snapshots were read."""
+    _lacking: set[str] = field(default_factory=set)
+    """Scopes that are hinted at for what their last reading lacked..."""
+    _outdated: set[str] = field(default_factory=set)
+    """...and for what may have changed of the rest."""
     _rows: wire.ResourceRows | None = None
     _read_at: datetime | None = None
 
@@ -86,8 +95,25 @@ class Memory:
         """Return number -> key, as last listed."""
         return {int(one.native_id): key for key, one in self.published.items() if one.kind in GUESTS}
 
-    def hint(self, scope: str, *, removed: Iterable[Resource | Key] = ()) -> None:
-        self.hints.put_nowait(Hint(scope, tuple((Kind(one.kind), one.native_id) for one in removed)))
+    def hint(
+        self, scope: str, *, removed: Iterable[Resource | Key] = (), allowed: bool = False, lacking: bool = False
+    ) -> None:
+        """``lacking``: nothing is news but that what it could not read may be readable now."""
+        (self._lacking if lacking else self._outdated).add(scope)
+        told = tuple((Kind(one.kind), one.native_id) for one in removed)
+        self.hints.put_nowait(Hint(scope, told, allowed=allowed))
+
+    def mends(self, scope: str) -> bool:
+        """Say whether the reading of ``scope`` that begins now may ask for what it lacks alone."""
+        mends = scope in self._lacking - self._outdated
+        self._lacking.discard(scope)
+        self._outdated.discard(scope)
+        return mends
+
+    @property
+    def rows(self) -> wire.ResourceRows | None:
+        """What the cluster listed last."""
+        return self._rows
 
     async def latest(self) -> wire.ResourceRows:
         """Return what the cluster lists: as it was read a moment ago, or now."""

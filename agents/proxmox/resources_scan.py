@@ -4,7 +4,6 @@ A steady reading asks three things: the listing, what happened, and one configur
 it was last known, and is named; what is not listed any more is looked into before it is left out.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
@@ -18,7 +17,6 @@ from agents.proxmox.liveness import Live, Liveness
 from agents.proxmox.memory import LISTED, Listing, Memory
 from agents.proxmox.past import Past
 from agents.proxmox.rights import Rights
-from agents.proxmox.troubles import NodeUnreachable
 from agents.proxmox.vanished import Vanished
 from schemas.events import Gap, Trouble
 from schemas.resources import Kind, Resource
@@ -37,16 +35,19 @@ class ResourcesScan:
 
     async def read(self) -> Listing:
         memory = self._memory
-        looked_up = memory.permissions.due
+        looked_up, in_doubt = memory.permissions.due, memory.permissions.doubted
         allowed = await memory.permissions.current()
         rows = await memory.listed()
+        if not looked_up and _is_reduced(rows, memory, allowed):
+            allowed, looked_up, in_doubt = await memory.permissions.anew(), True, True
         news = partial(self._past.news, allowed)
         self._guests.note(await news(), rows)
-        live = await self._liveness.look(rows)
+        live = await self._liveness.look(rows, memory.published.values())
         readable = frozenset(row.node for row in rows.nodes if row.status != "offline") - live.mute
-        sweep = 0 if looked_up else memory.config.sweep
+        sweep = 0 if looked_up and not in_doubt else memory.config.sweep
         found = await self._guests.read(rows, readable, news, sweep=sweep)
         rows = found.rows
+        memory.silent = live.mute | self._guests.silent.intersection(row.node for row in rows.guests)
         memory.facts.doubt(rows)
         guests = await self._guests.make(rows, self._surroundings(rows, live, readable, allowed))
         rest = await self._carriers(rows, live, allowed)
@@ -125,6 +126,15 @@ class ResourcesScan:
         return allowed
 
 
+def _is_reduced(rows: wire.ResourceRows, memory: Memory, allowed: Rights) -> bool:
+    """Say whether rows lack what they had and what the rights, as last looked up, let us see."""
+    pools = {one.native_id for one in memory.published.values() if one.kind is Kind.POOL}
+    return not pools <= {row.pool for row in rows.pools} or any(
+        row.status == "online" and row.maxcpu is None and allowed.has(f"/nodes/{row.node}", "Sys.Audit")
+        for row in rows.nodes
+    )
+
+
 def _states(rows: wire.ResourceRows, live: Live, memory: Memory) -> dict[str, str]:
     """Return what is known better than from the rows, where it differs from them."""
     found = dict(live.states)
@@ -151,12 +161,5 @@ def _of_nodes(live: Live) -> Iterator[Gap]:
 
 
 def _of_configs(found: Found) -> Iterator[Gap]:
-    """What a node does not tell is one gap, whichever of its guests were asked for."""
     nodes = {row.id: row.node for row in found.rows.guests} if found.failed else {}
-    together: defaultdict[str | None, list[str]] = defaultdict(list)
-    for guest, error in found.failed.items():
-        together[nodes.get(guest) if isinstance(error, NodeUnreachable) else guest].append(guest)
-    for some in together.values():
-        guests = sorted(some, key=lambda guest: int(guest.rpartition("/")[2]))
-        what = f"the configuration of {gaps.named(guests)} is shown as last known"
-        yield gaps.because(found.failed[guests[0]], what)
+    return gaps.of_guests("the configuration of {} is shown as last known", found.failed, nodes)

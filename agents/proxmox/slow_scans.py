@@ -1,46 +1,66 @@
-"""The scopes ``networks``, ``disks`` and ``schedules``: read whole, each time, every few minutes."""
+"""The scopes ``networks``, ``disks`` and ``schedules``: read whole, each time, every few minutes.
 
-from agents.proxmox import by_node, disks, gaps, networks, rights, schedules, wire_slow
+``fresh``: so old may be what a node told when only what is lacking is to be asked for.
+"""
+
+from datetime import timedelta
+
+from agents.proxmox import disks, gaps, networks, rights, schedules, wire_slow
+from agents.proxmox.by_node import ByNode
 from agents.proxmox.memory import Listing, Memory
 from agents.proxmox.troubles import Denied, Unsupported
 from schemas.resources import Key, Kind, Resource
 
 
-async def of_networks(memory: Memory) -> Listing:
+class NetworksScan:
     """SDN is read where it is whole: its zones and nets, not what each node makes of them."""
-    rows = await memory.latest()
 
-    async def ask(node: str) -> list[wire_slow.NetworkRow]:
-        return await memory.api.rows(f"nodes/{node}/network", wire_slow.NetworkRow)
+    def __init__(self, memory: Memory, fresh: timedelta) -> None:
+        self._memory = memory
+        self._nodes = ByNode(memory, networks.SCOPE, Kind.NETWORK, self._ask, fresh)
 
-    answers = await by_node.ask(memory, rows.nodes, Kind.NETWORK, ask)
-    zones, vnets = await _sdn(memory)
-    allowed = await memory.permissions.current()
-    memory.facts.saw_vnets(vnets, allowed)
-    found: list[Resource] = [networks.zone(memory.source, row) for row in zones]
-    found += [networks.vnet(memory.source, row) for row in vnets]
-    for node, told in answers.found.items():
-        found += networks.networks(memory.source, node, told)
-    return Listing(found, [*rights.gaps(allowed, [Kind.NETWORK], memory.config), *answers.gaps])
+    async def read(self) -> Listing:
+        memory = self._memory
+        answers = await self._nodes.ask((await memory.latest()).nodes)
+        zones, vnets, refused = await self._sdn()
+        allowed = await memory.permissions.anew()  # rows are left out without a word
+        memory.facts.saw_vnets(vnets, allowed)
+        found: list[Resource] = [networks.zone(memory.source, row) for row in zones]
+        found += [networks.vnet(memory.source, row) for row in vnets]
+        for node, told in answers.found.items():
+            found += networks.networks(memory.source, node, told)
+        hidden = rights.gaps(allowed, [Kind.NETWORK], memory.config)
+        if refused is not None and not hidden:
+            hidden = [gaps.because(refused, "zones and virtual networks cannot be seen", kinds=(Kind.NETWORK,))]
+        return Listing(found, [*hidden, *answers.gaps], [*answers.failed, *([refused] if refused else [])])
+
+    async def _ask(self, node: str) -> list[wire_slow.NetworkRow]:
+        return await self._memory.api.rows(f"nodes/{node}/network", wire_slow.NetworkRow)
+
+    async def _sdn(self) -> tuple[list[wire_slow.ZoneRow], list[wire_slow.VnetRow], Denied | None]:
+        api = self._memory.api
+        try:
+            zones = await api.rows("cluster/sdn/zones", wire_slow.ZoneRow)
+            return zones, await api.rows("cluster/sdn/vnets", wire_slow.VnetRow), None
+        except Unsupported:  # before PVE 8 it was no part of the product
+            return [], [], None
+        except Denied as error:
+            return [], [], error
 
 
-async def _sdn(memory: Memory) -> tuple[list[wire_slow.ZoneRow], list[wire_slow.VnetRow]]:
-    try:
-        zones = await memory.api.rows("cluster/sdn/zones", wire_slow.ZoneRow)
-        return zones, await memory.api.rows("cluster/sdn/vnets", wire_slow.VnetRow)
-    except (Denied, Unsupported):  # a refusal has its gap; before PVE 8 it was no part of the product
-        return [], []
+class DisksScan:
+    def __init__(self, memory: Memory, fresh: timedelta) -> None:
+        self._memory = memory
+        self._nodes = ByNode(memory, disks.SCOPE, Kind.DISK, self._ask, fresh)
 
+    async def read(self) -> Listing:
+        source = self._memory.source
+        answers = await self._nodes.ask((await self._memory.latest()).nodes)
+        found = [one for node, told in answers.found.items() for one in disks.disks(source, node, told)]
+        return Listing(found, answers.gaps, answers.failed)
 
-async def of_disks(memory: Memory) -> Listing:
-    rows = await memory.latest()
-
-    async def ask(node: str) -> list[wire_slow.DiskRow]:
-        return await memory.api.rows(f"nodes/{node}/disks/list", wire_slow.DiskRow)
-
-    answers = await by_node.ask(memory, rows.nodes, Kind.DISK, ask)
-    found = [one for node, told in answers.found.items() for one in disks.disks(memory.source, node, told)]
-    return Listing(found, answers.gaps)
+    async def _ask(self, node: str) -> list[wire_slow.DiskRow]:
+        return await self._memory.api.rows(f"nodes/{node}/disks/list", wire_slow.DiskRow)
 
 
 async def of_schedules(memory: Memory) -> Listing:
@@ -52,7 +72,7 @@ async def of_schedules(memory: Memory) -> Listing:
     listed = {one.key for one in found}
     missing = [key for key in sorted(memory.schedules - listed) if _replicated(key) in memory.hidden]
     memory.schedules = listed.union(missing)
-    allowed = rights.gaps(await memory.permissions.current(), [Kind.SCHEDULE], memory.config)
+    allowed = rights.gaps(await memory.permissions.anew(), [Kind.SCHEDULE], memory.config)
     return Listing(found, gaps.fitting([*allowed, *gaps.with_guests(missing, "replication jobs")]))
 
 

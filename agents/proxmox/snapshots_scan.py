@@ -53,8 +53,10 @@ class SnapshotsScan:
         hidden = self._hidden(memory.hidden, unread, {one.key for one in found})
         self._known = {one.key for one in found} | {key for gap in hidden for key in gap.keys}
         allowed = rights.gaps(await memory.permissions.current(), [Kind.SNAPSHOT], memory.config)
-        told = [gaps.because(error, f"the snapshots of {guest} are as last known") for guest, error in failed.items()]
-        return Listing(found, gaps.fitting([*allowed, *hidden, *told]))
+        on = {guest: Key.parse(guests[guest].parent or "").native_id for guest in failed}
+        told = gaps.of_guests("the snapshots of {} are as last known", failed, on)
+        soon = [error for guest, error in failed.items() if on[guest] not in memory.silent]
+        return Listing(found, gaps.fitting([*allowed, *hidden, *told]), soon)
 
     async def _report(self, listed: Collection[str], certain: Collection[int]) -> None:
         """``certain``: guests that have listed theirs, and those that were destroyed."""

@@ -2,7 +2,7 @@
 
 ``GET access/permissions`` lists the paths where anything at all is allowed: the top ones, those with an entry in the
 access list and the members of pools.  An entry *replaces* what was inherited, and acts below its path only where it
-propagates (1).  A path whose entry is NoAccess is not listed, so a single hidden guest cannot be told from here.
+propagates (1).  A path whose entry is NoAccess is not listed: of a top path that tells it, of a guest nothing does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +20,7 @@ AUDITOR = frozenset(
     {"VM.Audit", "VM.GuestAgent.Audit", "Sys.Audit", "Datastore.Audit", "SDN.Audit", "Pool.Audit", "Mapping.Audit"}
 )
 """What the role PVEAuditor holds."""
+_TOP = ("/access", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 GUESTS = (Kind.VM, Kind.CONTAINER, Kind.TEMPLATE)
 _MOST_KEYS = 1000
 _NAMED = 5
@@ -50,7 +51,7 @@ class Rights:
         entry = self.granted.get(path)
         if entry is not None:
             return privilege in entry
-        return path != "/" and self.reaches_below(dirname(path), privilege)
+        return path != "/" and not self._is_closed(path) and self.reaches_below(dirname(path), privilege)
 
     def everywhere(self, root: str, privilege: str) -> bool:
         """Say whether ``privilege`` holds at ``root`` and at all that is or may come below it."""
@@ -66,8 +67,12 @@ class Rights:
         entry = self.granted.get(path, {})
         if entry.get(privilege):
             return True
-        replaced = any(entry.values())
+        replaced = any(entry.values()) or self._is_closed(path)
         return not replaced and path != "/" and self.reaches_below(dirname(path), privilege)
+
+    def _is_closed(self, path: str) -> bool:
+        """Is it NoAccess?  Each of the top paths is listed, whatever is allowed there, unless that is nothing."""
+        return path in _TOP and path not in self.granted and any(other in self.granted for other in _TOP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,20 @@ def test_where_an_entry_replaces_the_right_it_is_granted_at_that_entry():
     assert "pveum acl modify /vms --tokens" in found(held)["VM.Audit", "/vms"].detail
 
 
+def test_a_top_path_that_is_not_listed_is_closed():
+    held = auditor(sdn=None, vms=None)
+
+    assert not held.has("/sdn", "SDN.Audit")
+    assert not held.has("/vms/100", "VM.Audit")
+    assert not held.everywhere("/vms", "VM.Audit")
+    assert held.has("/storage/nfs", "Datastore.Audit")
+    assert set(found(held)) >= {("SDN.Audit", "/sdn"), ("VM.Audit", "/vms")}
+
+
+def test_a_listing_of_the_root_alone_says_that_for_all():
+    assert Rights.parse({"/": AUDIT}).everywhere("/vms", "VM.Audit")
+
+
 def test_a_guest_that_alone_is_hidden_is_named():
     held = auditor(vms__100={"VM.PowerMgmt": 1}, vms__101={"VM.PowerMgmt": 0})
     vms, snapshots = [gap for gap in rights.gaps(held, {Kind.VM, Kind.SNAPSHOT}, CONFIG) if gap.privilege == "VM.Audit"]

@@ -2,12 +2,13 @@
 
 Any node answers for the whole cluster.  The one that answered last is asked first; where it cannot answer, the others
 are tried once each, in the order they are written in, and all of it together stays within the source's ``timeout``.
-All questions are GETs: to ask again does no harm.
+A node that is asked instead of another says first which cluster it is of: a listing is only believed while at least
+one of the nodes that were known is in it.  All questions are GETs: to ask again does no harm.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -17,8 +18,8 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import JsonValue, SecretStr, TypeAdapter, ValidationError
 
-from agents.errors import Unauthorized, Unreachable
-from agents.proxmox import lost, troubles
+from agents.errors import AgentError, Throttled, Unauthorized, Unreachable
+from agents.proxmox import lost, troubles, wire
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.connection import AT_ONCE, Way
 from agents.proxmox.entry import Entry
@@ -32,6 +33,7 @@ _MARGIN = 0.25
 """Seconds by which the time-outs of the sockets, which know more, come before ours."""
 _HALF_A_SECOND = timedelta(milliseconds=500)
 """What a date to the second leaves out, on average."""
+_LISTING = "cluster/resources"
 _SECRET = re.compile(r"[A-Za-z0-9._~+/-]+")
 Model = TypeVar("Model")
 
@@ -54,8 +56,8 @@ class _Nodes:
     def in_order(self, now: datetime) -> list[str]:
         return sorted(self._urls, key=lambda url: (self._lost_until.get(url, now) > now, url != self.last))
 
-    def lost(self, url: str, now: datetime) -> None:
-        self._lost_until[url] = now + UNREACHABLE_FOR
+    def lost(self, url: str, now: datetime, wait: timedelta = UNREACHABLE_FOR) -> None:
+        self._lost_until[url] = now + wait
 
 
 class Api:
@@ -64,6 +66,9 @@ class Api:
     def __init__(self, config: ProxmoxConfig, token: Callable[[], SecretStr], clock: Clock) -> None:
         self.requests = 0
         """Questions put so far, to whichever node."""
+        self._members: frozenset[str] = frozenset()
+        self._vouched = ""
+        """The url whose node is known to be of this cluster."""
         self._config = config
         self._token = token
         self._clock = clock
@@ -83,6 +88,10 @@ class Api:
     def skew(self) -> timedelta | None:
         """How far the clock of the node that answered last is ahead of ours, to the second."""
         return self._skew
+
+    def is_of(self, members: Iterable[str]) -> None:
+        """These are nodes of the cluster; a listing that has none of them is another's.  Each listing says it anew."""
+        self._members = frozenset(members)
 
     def pass_over(self) -> None:
         """Ask the node that answered last after all others, for as long as one that could not answer."""
@@ -117,14 +126,20 @@ class Api:
     async def _ask(self, path: str, query: Mapping[str, str | int]) -> _Reply:
         async with self._gate:
             deadline = _time() + self._config.timeout.total_seconds() + _MARGIN
-            failures: dict[str, troubles.EntryLost] = {}
+            failures: dict[str, troubles.EntryLost | Throttled] = {}
             urls = self._nodes.in_order(self._clock.now())
             for url, others in zip(urls, range(len(urls), 0, -1), strict=True):
                 left = deadline - _time()
+                until = _time() + (left / others if troubles.cluster_wide(path) else left)
                 try:
-                    return await self._ask_at(url, path, query, left / others if troubles.cluster_wide(path) else left)
+                    if self._members and url != self._vouched and path != _LISTING:
+                        await self._ask_at(url, _LISTING, {}, left / others)
+                    return await self._ask_at(url, path, query, until - _time())
                 except troubles.EntryLost as error:
                     self._nodes.lost(url, self._clock.now())
+                    failures[url] = error
+                except Throttled as error:
+                    self._nodes.lost(url, self._clock.now(), error.retry_after)
                     failures[url] = error
                 except troubles.Denied:
                     raise
@@ -147,11 +162,24 @@ class Api:
             raise troubles.of_silence(url, path, read, connected=not way.connecting) from None
         self._nodes.last = url
         self._skew = _ahead(answer.headers.get("Date", ""), self._clock.now())
-        return _Reply(url, _data(url, path, answer.body))
+        data = _data(url, path, answer.body)
+        if path == _LISTING:
+            self._recognize(url, wire.node_names(data))
+        return _Reply(url, data)
 
-    def _none_answers(self, failures: Mapping[str, troubles.EntryLost]) -> Unreachable:
+    def _recognize(self, url: str, nodes: frozenset[str]) -> None:
+        if not nodes:
+            return  # what has another shape is refused where it is read
+        if self._members and self._members.isdisjoint(nodes):
+            raise troubles.of_another_cluster(url, nodes, self._members)
+        self._members, self._vouched = nodes, url
+
+    def _none_answers(self, failures: Mapping[str, troubles.EntryLost | Throttled]) -> AgentError:
         """In the order the urls are written in: the same outage has the same text, whichever was asked first."""
         ordered = [failures[url] for url in self._config.urls]
+        busy = [error for error in ordered if isinstance(error, Throttled)]
+        if busy:
+            return min(busy, key=lambda error: error.retry_after)
         return ordered[0] if len(ordered) == 1 else troubles.NobodyAnswers(lost.every(ordered))
 
     def _entry_at(self, url: str) -> Entry:

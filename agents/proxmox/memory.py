@@ -81,6 +81,7 @@ class Memory:
     @classmethod
     def of(cls, config: ProxmoxConfig, api: Api, deps: Deps) -> "Memory":
         published = {key: one for key, one in deps.last.items() if one.kind in LISTED}
+        api.is_of(one.native_id for one in published.values() if one.kind is Kind.NODE)
         return cls(
             deps.source, config, api, deps.clock, Permissions(api, deps.clock),
             Facts(api, deps.clock, published.values(), _vnets(deps.known)), deps.known, published,

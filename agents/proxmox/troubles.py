@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,7 +23,9 @@ from agents.proxmox import rights, tls
 from agents.proxmox.config import ProxmoxConfig
 
 _LONGEST = 300
+_NAMED = 10
 _RETRY = timedelta(seconds=30)
+_LONGEST_WAIT = timedelta(minutes=15)
 _INNER = {595: "no connection", 596: "no answer", 597: "an answer that broke off", 598: "given up", 599: "failed"}
 """What the HTTP client (AnyEvent::HTTP) of the node that we asked says of where it passed the question on to."""
 _DENIED = re.compile(r"Permission check failed\s*(?:\((/[^,()]*),\s*([A-Za-z.|, ]+)\))?")
@@ -186,13 +188,14 @@ def _failed(url: str, path: str, why: str, said: Said) -> AgentError:
 
 
 def _wait(retry_after: str, now: datetime) -> timedelta:
-    if retry_after.strip().isdecimal():
-        return timedelta(seconds=int(retry_after))
+    """Whoever names no time, or one far off, is not to be waited for so long."""
     try:
+        if retry_after.strip().isdecimal():
+            return timedelta(seconds=min(float(retry_after), _LONGEST_WAIT.total_seconds()))
         at = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):
         return _RETRY
-    return max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta())
+    return min(max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta()), _LONGEST_WAIT)
 
 
 def of_silence(url: str, path: str, seconds: float, *, connected: bool) -> EntryLost | NodeUnreachable:
@@ -203,6 +206,16 @@ def of_silence(url: str, path: str, seconds: float, *, connected: bool) -> Entry
         text, why = f"the node {node} does not answer {path}: {reason}", f"the node {node} does not answer in time"
         return NodeUnreachable(text, reason=reason, why=why)
     return EntryLost(f"no answer from {url}: {reason}", url=url, why="timed out")
+
+
+def of_another_cluster(url: str, nodes: Collection[str], known: Collection[str]) -> EntryLost:
+    """A node was separated, a url is wrong, or all nodes have other names: whichever it is, nothing of it is gone."""
+    theirs, ours = (", ".join(sorted(names)[:_NAMED]) for names in (nodes, known))
+    why = (
+        f"answers for another cluster: its nodes are {theirs}, those known of this one are {ours}; correct url, or if"
+        " it is the same cluster under other names, give the source another name"
+    )
+    return EntryLost(f"{url} {why}", url=url, why=why)
 
 
 def of_connection(config: ProxmoxConfig, url: str, error: Exception, *, answered: bool = False) -> AgentError:

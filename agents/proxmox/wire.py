@@ -120,6 +120,12 @@ def resources(raw: JsonValue) -> ResourceRows:
     return found
 
 
+def node_names(raw: JsonValue) -> frozenset[str]:
+    """Return the nodes that an answer of ``cluster/resources`` names, whatever else is in it."""
+    rows = [row for row in raw if isinstance(row, dict) and row.get("type") == "node"] if isinstance(raw, list) else []
+    return frozenset(name for row in rows if isinstance(name := row.get("node"), str))
+
+
 def _sort(row: Any, found: ResourceRows) -> None:  # noqa: ANN401 - whatever the cluster said
     if not isinstance(row, dict):
         raise TypeError(type(row).__name__)

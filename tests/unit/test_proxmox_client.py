@@ -415,6 +415,57 @@ async def test_a_node_whose_own_daemon_is_down_is_passed_over(clock, status):
     assert (len(first.asked), len(second.asked)) == (1, 2)
 
 
+@pytest.mark.parametrize("status", ["503 Busy", "429 Too Many"])
+async def test_who_is_busy_is_left_alone_while_another_is_not(clock, status):
+    busy = answering(http(status, b"", "Retry-After: 90", "Connection: close"))
+    async with scripted(busy) as first, scripted(answering(data("ok"))) as second, api_at(clock, first, second) as api:
+        for _ in range(2):
+            assert await api.raw("version") == "ok"
+
+    assert (len(first.asked), len(second.asked)) == (1, 2)
+
+
+async def test_when_all_are_busy_or_away_the_first_that_may_be_asked_again_says_when(clock):
+    busy = [answering(http("503 Busy", b"", f"Retry-After: {wait}", "Connection: close")) for wait in (90, 20)]
+    dead = f"https://127.0.0.1:{closed_port()}"
+    async with scripted(busy[0]) as one, scripted(busy[1]) as two, api_at(clock, dead, one, two) as api:
+        error = await failure(api)
+
+    assert isinstance(error, errors.Throttled)
+    assert error.retry_after == timedelta(seconds=20)
+
+
+def listing(*nodes):
+    return data([{"id": f"node/{node}", "type": "node", "node": node} for node in nodes])
+
+
+@pytest.mark.parametrize("path", ["cluster/resources", "cluster/backup", "nodes/pve1/disks/list"])
+async def test_a_node_of_another_cluster_is_asked_for_nothing(clock, path):
+    lost = answering(listing("pve1", "pve2"), http("502 Bad Gateway"))
+    other = answering(listing("alien"))
+    async with (
+        scripted(lost) as one, scripted(other) as two, scripted(answering(listing("pve2", "pve3"))) as three,
+        api_at(clock, one, two, three) as api,
+    ):  # fmt: skip
+        await api.raw("cluster/resources")
+        assert [row["node"] for row in await api.raw(path)] == ["pve2", "pve3"]
+        assert api.entry == three.url
+
+    assert two.paths == ["cluster/resources"]
+
+
+async def test_where_only_a_node_of_another_cluster_answers_both_are_named(clock):
+    async with scripted(answering(listing("alien"))) as node, api_at(clock, node) as api:
+        api.is_of(["pve1", "pve2"])
+        for path in ("version", "cluster/resources"):
+            error = await failure(api, path)
+            assert isinstance(error, errors.Unreachable)
+            for told in (node.url, "alien", "pve1, pve2", "another name"):
+                assert told in str(error)
+
+    assert node.paths == ["cluster/resources"] * 2
+
+
 @pytest.mark.parametrize("status", ["595 No route to host", "401 No ticket", "403 Permission check failed", "500 x"])
 async def test_what_another_node_would_say_too_is_not_asked_there(clock, status):
     bad = answering(http(status, b"", "Connection: close"))

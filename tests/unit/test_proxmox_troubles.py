@@ -96,7 +96,17 @@ def test_a_guest_that_is_not_there_is_told_from_a_node_in_trouble(clock, kind):
 
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
-    [("7", 7), ("Fri, 20 Nov 2026 08:01:00 GMT", 60), ("Fri, 20 Nov 2026 07:00:00 GMT", 0), ("soon", 30)],
+    [
+        ("7", 7),
+        ("Fri, 20 Nov 2026 08:01:00 GMT", 60),
+        ("Fri, 20 Nov 2026 07:00:00 GMT", 0),
+        ("soon", 30),
+        ("86400", 900),
+        ("9" * 5000, 900),
+        ("Fri, 20 Nov 2099 07:00:00 GMT", 900),
+        ("Fri, 31 Dec 9999 23:59:59 -2300", 900),
+        ("-5", 30),
+    ],
 )
 @pytest.mark.parametrize("status", [429, 503])
 def test_who_says_when_to_come_back_is_believed(clock, status, retry_after, seconds):

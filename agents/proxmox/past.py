@@ -2,21 +2,24 @@
 
 With Sys.Syslog the cluster log tells it within a second, edits of VMs included; else the task list does, if there is
 Sys.Audit.  Both forget: when what was there the last time is no longer there, more of it is read, and when that was
-not enough either, anything may have happened.
+not enough either, anything may have happened.  No listing depends on them: where neither can be read, that is a gap,
+and what happened is told when one can be read again.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from agents.proxmox import history, wire
+from agents.errors import AgentError, Throttled, Unauthorized
+from agents.proxmox import gaps, history, wire
 from agents.proxmox.abreast import each
 from agents.proxmox.client import Api
 from agents.proxmox.history import Event, News
 from agents.proxmox.rights import Rights
-from agents.proxmox.troubles import Denied
+from agents.proxmox.troubles import Denied, concerns_all
 from daemon.runtime.clock import Clock
+from schemas.events import Gap
 
 FEW, MANY = 50, 1000
 REFUSED_FOR = timedelta(minutes=5)
@@ -42,16 +45,42 @@ class Past:
         self._tasks: dict[str, News[wire.TaskRow]] = {}
         self._latest = 0
         """When the latest of all tasks began."""
+        self.gaps: Sequence[Gap] = ()
+        """Of the last ``news``."""
 
     async def news(self, rights: Rights) -> Happened:
-        if rights.has("/", "Sys.Syslog") and not self._is_refused():
+        self.gaps, failed = (), list[AgentError]()
+        for told in self._tellers(rights):
             try:
-                return await self._of_log()
-            except Denied:
-                self._refused_until = self._clock.now() + REFUSED_FOR
+                found = await told()
+            except AgentError as error:
+                if isinstance(error, Throttled) or (isinstance(error, Unauthorized) and not isinstance(error, Denied)):
+                    raise
+                failed.append(error)
+            else:
+                self._leave_alone(failed)
+                return found
+        return self._untold(failed)
+
+    def _tellers(self, rights: Rights) -> Iterator[Callable[[], Awaitable[Happened]]]:
+        if rights.has("/", "Sys.Syslog") and not self._is_refused():
+            yield self._of_log
         if rights.has("/", "Sys.Audit"):
-            return await self._of_tasks()
-        self._teller = None
+            yield self._of_tasks
+
+    def _leave_alone(self, failed: Sequence[AgentError]) -> None:
+        """Another tells what the log does not; to change between them costs a reading of all configurations."""
+        if failed:
+            self._refused_until = self._clock.now() + REFUSED_FOR
+
+    def _untold(self, failed: Sequence[AgentError]) -> Happened:
+        if all(isinstance(error, Denied) for error in failed):
+            self._leave_alone(failed)
+            self._teller = None
+            return Happened()
+        if concerns_all(failed[-1]):
+            raise failed[-1]
+        self.gaps = [gaps.because(failed[-1], "what happened cannot be read: edits are found by the sweep")]
         return Happened()
 
     def _is_refused(self) -> bool:

@@ -56,7 +56,8 @@ class ResourcesScan:
         allowed = await self._settle(listed, guests, online, allowed, looked_up=looked_up)
         covered = rights.gaps(allowed, LISTED, memory.config)
         hidden = [*covered, *self._vanished.gaps(covered)]
-        return Listing(list(memory.published.values()), gaps.fitting([*hidden, *_of_nodes(live), *_of_configs(found)]))
+        untold = [*self._past.gaps, *_of_nodes(live), *_of_configs(found)]
+        return Listing(list(memory.published.values()), gaps.fitting([*hidden, *untold]))
 
     def _surroundings(
         self, rows: wire.ResourceRows, live: Live, readable: frozenset[str], allowed: Rights

@@ -31,6 +31,7 @@ T = TypeVar("T")
 MAX_ADOPTED = 10_000
 SHOWN = 200
 _NAMED = 3
+_LEFT_OUT = "backups and snapshots are left out, since they come and go: adopt them by key or kind"
 _POLL = 0.05
 _ASK = 2.0
 
@@ -146,6 +147,8 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime, resolver: Resolv
         wanted = resources.keys(con, chosen, limit=MAX_ADOPTED + 1)
     if len(wanted) > MAX_ADOPTED:
         raise Refused("too_large", f"more than {MAX_ADOPTED} resources at once: narrow the selection")
+    passing = set() if query.keys or query.kind else set(filter(adopt.is_passing, wanted))
+    wanted = [key for key in wanted if key not in passing]
     before = adopted.fetch(con, wanted)
     made: list[Adopted] = []
     shown: list[q.Adopted] = []
@@ -164,7 +167,8 @@ def _adopt(con: Connection, query: q.AdoptQuery, now: datetime, resolver: Resolv
     if not query.dry_run:
         adopted.put(con, made)
     shown.sort(key=lambda one: one.key)
-    return q.AdoptAnswer(as_of=now, adopted=tuple(shown), skipped=skipped, total=len(shown))
+    hint = f"{len(passing)} {_LEFT_OUT}" if passing else ""
+    return q.AdoptAnswer(as_of=now, adopted=tuple(shown), skipped=skipped, total=len(shown), hint=hint)
 
 
 def _place(con: Connection, query: q.AdoptQuery, resolver: Resolver) -> tuple[str | None, str | None]:
@@ -192,4 +196,4 @@ def _shortened(answer: q.AdoptAnswer) -> q.AdoptAnswer:
         return answer
     brief = tuple(one.model_copy(update={"fields": {}}) for one in answer.adopted[: 5 * SHOWN])
     hint = f"{answer.total} adopted; the first {len(brief)} are listed, without their fields"
-    return answer.model_copy(update={"adopted": brief, "hint": hint})
+    return answer.model_copy(update={"adopted": brief, "hint": "; ".join(filter(None, (hint, answer.hint)))})

@@ -15,10 +15,12 @@ from daemon.reconcile.diff import is_unsettled, value_at
 from daemon.store.adopted import Adopted
 from schemas import paths
 from schemas.expectations import ExpectedField, Owner
-from schemas.resources import Presence, Status
+from schemas.resources import Key, Kind, Presence, Status
 
 _ADOPTED = ("name", STATUS, PARENT, "labels", "spec")
 _LASTING = frozenset({Status.RUNNING, Status.STOPPED, Status.PAUSED})
+_PASSING = frozenset({Kind.SNAPSHOT, Kind.BACKUP})
+"""What comes and goes in the course of things: expected only where somebody means it."""
 
 
 def fields(actual: Actual) -> dict[str, ExpectedField]:
@@ -29,9 +31,18 @@ def fields(actual: Actual) -> dict[str, ExpectedField]:
         if name in actual.fields
         and not left_out.is_left_out(part.provider, part.kind, name)
         and (name != STATUS or actual.fields[name] in _LASTING)
-        and (name != PARENT or actual.fields[name] is not None)
+        and (name != PARENT or _stays(actual))
     }
     return {name: ExpectedField(value=value, owner=Owner.ADOPTED) for name, value in values.items()}
+
+
+def _stays(actual: Actual) -> bool:
+    part = actual.part
+    return actual.parent is not None and not left_out.may_move(part.provider, part.kind, actual.fields.get("spec"))
+
+
+def is_passing(key: str) -> bool:
+    return Key.parse(key).kind in _PASSING
 
 
 def adopted(actual: Actual, before: Adopted | None, *, now: datetime) -> Adopted:

@@ -12,7 +12,7 @@ from daemon.reconcile.actual import INCARNATION, PARENT, STATUS, Actual
 from daemon.reconcile.severity import severity
 from schemas import paths
 from schemas.deviations import DeviationType, Difference, Severity
-from schemas.expectations import Criticality, Expectation, ExpectedPresence
+from schemas.expectations import Criticality, Expectation, ExpectedPresence, Owner
 from schemas.manifests import SeverityRule
 from schemas.resources import Health, Kind, Presence, Status
 
@@ -134,6 +134,8 @@ def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, Jso
     for name, wanted in expected.fields.items():
         if (name == STATUS and is_unsettled(actual)) or _is_unknown(name, actual):
             continue
+        if name == PARENT and wanted.owner is Owner.ADOPTED and _may_move(actual):
+            continue
         have = value_at(actual.fields, name)
         if wanted.value == have:
             continue
@@ -145,6 +147,10 @@ def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, Jso
                 continue
             if not normal.are_same(part.provider, path, want, has):
                 yield path, want, has
+
+
+def _may_move(actual: Actual) -> bool:
+    return left_out.may_move(actual.part.provider, actual.part.kind, actual.fields.get("spec"))
 
 
 def _is_unknown(path: str, actual: Actual) -> bool:

@@ -489,6 +489,18 @@ async def test_what_cannot_be_adopted_is_skipped_with_the_reason(lab):
     assert answer.adopted == ()
 
 
+async def test_what_comes_and_goes_is_adopted_only_where_it_is_meant(lab):
+    made = [events.resource(name, LAB, kind=kind, scope="saved") for name, kind in
+            (("100/before", Kind.SNAPSHOT), ("100", Kind.BACKUP))]  # fmt: skip
+    await lab.say(*map(events.observed, made), *events.scan(made, source=LAB, scope="saved"))
+
+    answer = await lab.adopt(source="lab")
+    assert [one.key for one in answer.adopted] == [NODE, LAB.key(Kind.VM, "100")]
+    assert answer.hint.startswith("2 backups and snapshots are left out")
+    assert len((await lab.adopt(kind=Kind.BACKUP)).adopted) == 1
+    assert len((await lab.adopt(keys=(made[0].key,))).adopted) == 1
+
+
 async def test_adopting_nothing_in_particular_is_refused(lab):
     assert (await refused(lab.intents.adopt(q.AdoptQuery(dry_run=True)))).code == "bad_query"
 

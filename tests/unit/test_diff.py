@@ -248,6 +248,22 @@ def test_a_backup_that_was_just_found_counts_before_its_guest_says_so():
     assert judged(None, 90, newest_backup_at=None) == (1, [])
 
 
+def test_a_guest_that_the_provider_may_move_has_not_moved_unless_somebody_said_where_it_belongs():
+    guest = "proxmox/lab/vm/100"
+    here, there = ({"parent": f"proxmox/lab/node/{name}"} for name in ("pve1", "pve2"))
+
+    def told(wish, owner):
+        have = Actual(guest, Presence.PRESENT, {"spec": {"ha": wish}} | there)
+        want = Expectation(key=guest, fields={"parent": ExpectedField(value=here["parent"], owner=owner)}, since=NOON)
+        return [one.type.value for one in diff(want, have, now=NOON)]
+
+    assert told(None, Owner.ADOPTED) == told(None, Owner.DECLARED) == told("started", Owner.DECLARED) == ["moved"]
+    assert told("started", Owner.ADOPTED) == []
+    have = {"spec": {"ha": "started"}} | here
+    assert "parent" not in adopt.fields(Actual(guest, Presence.PRESENT, have))
+    assert "parent" in adopt.fields(Actual(guest, Presence.PRESENT, have | {"spec": {"ha": None}}))
+
+
 def test_an_orphan_and_a_duplicate_are_told_where_something_is_expected():
     have = replace(actual(parent="docker/nas/stack/a"), is_orphan=True, twins=("docker/b/container/web",))
 

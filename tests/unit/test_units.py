@@ -50,3 +50,21 @@ def test_what_tools_compute_is_left_out():
     }  # fmt: skip
     assert left_out.is_left_out("host", "disk", "name")
     assert not left_out.is_left_out("docker", "container", "name")
+
+
+def test_what_a_cluster_changes_by_itself_or_says_twice_is_left_out():
+    spec = {"name": "web", "memory_mib": 2048, "tags": ["a"]}
+
+    assert left_out.without("proxmox", "vm", "spec", spec) == {"memory_mib": 2048, "tags": ["a"]}
+    assert left_out.is_left_out("proxmox", "container", "labels")
+    assert not left_out.is_left_out("proxmox", "cluster", "labels")
+    assert left_out.without("proxmox", "node", "spec", {"kernel": "6.17", "pve_version": "9.2", "threads": 16}) == {
+        "threads": 16
+    }
+
+
+@pytest.mark.parametrize(("wish", "may"), [("started", True), ("stopped", True), ("ignored", False), (None, False)])
+def test_where_high_availability_brings_a_guest_is_its_own_affair(wish, may):
+    assert left_out.may_move("proxmox", "vm", {"ha": wish}) is may
+    assert not left_out.may_move("proxmox", "template", {"ha": wish})
+    assert not left_out.may_move("docker", "container", {"ha": wish})

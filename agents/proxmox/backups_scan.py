@@ -92,11 +92,17 @@ class BackupsScan:
         if error is not None:
             return gaps.because(error, what, kinds=(Kind.BACKUP,), parent=key)
         place = self._memory.published.get(key)
-        disabled = place is not None and place.status is Status.STOPPED
-        why = "it is disabled" if disabled else "no node that is online shows it as available"
+        hidden, disabled = key in self._memory.hidden_storages, place is not None and place.status is Status.STOPPED
+        why = "no node that is online shows it as available"
+        if hidden or disabled:
+            why = "the storage is hidden" if hidden else "it is disabled"
         return Gap(
-            trouble=Trouble.UNREACHABLE, detail=f"{what}: {why}", kinds=(Kind.BACKUP,), parent=key, optional=disabled
-        )  # fmt: skip
+            trouble=Trouble.UNAUTHORIZED if hidden else Trouble.UNREACHABLE,
+            detail=f"{what}: {why}",
+            kinds=(Kind.BACKUP,),
+            parent=key,
+            optional=disabled,
+        )
 
     def _newest(self, never_read: Collection[str]) -> dict[str, Resource]:
         guests = self._memory.guests()

@@ -34,11 +34,12 @@
   adopted: lab
   adopted: pve1
   adopted: pve2
-  adopted: before
-  adopted: clean
   adopted: nfs
   adopted: vm100
   adopted: vm101
+> adopt before clean
+  adopted: before
+  adopted: clean
 > observe pve1 status=stopped
   log: changed pve1 (stopped, present) status
   presence: before present -> unknown

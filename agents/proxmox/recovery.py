@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from agents.contract import Scope
-from agents.errors import AgentError, Unauthorized
+from agents.errors import AgentError, Unauthorized, Unreachable
 from agents.proxmox import backups, cluster, disks, networks, rights, snapshots, wire
 from agents.proxmox.memory import Listing, Memory
 from agents.proxmox.troubles import Denied, concerns_all, plain
@@ -54,6 +54,7 @@ class Recovery:
     async def read(self, scope: Scope, scan: Callable[[], Awaitable[Listing]]) -> Listing:
         """Return what ``scan`` finds; raises in the contract's own terms."""
         began = _time()
+        self._failed.pop(scope.name, None)  # one that is being read needs no hurry
         try:
             if self.lost is not None and scope.name != self._asks:
                 raise plain(self.lost)
@@ -63,6 +64,9 @@ class Recovery:
             if concerns_all(error) and (scope.name == self._asks or isinstance(error, Unauthorized)):
                 self.lost = plain(error)
             raise plain(error) from error
+        except asyncio.CancelledError:
+            self._note(scope, [Unreachable("it was given up")], began, wholly=True)
+            raise
         self._note(scope, found.failed, began, wholly=False)
         if scope.name == self._asks:
             self._hurry()
@@ -72,7 +76,6 @@ class Recovery:
         now = _time()
         if any(isinstance(error, Denied) for error in errors):
             self._memory.permissions.expire()
-        self._failed.pop(scope.name, None)
         if errors and scope.name != self._asks:
             self._failed[scope.name] = _Failed(scope, errors, now + _PATIENCE * (now - began), wholly)
 

@@ -79,6 +79,30 @@ async def test_what_took_long_to_fail_is_left_alone_for_five_times_as_long(clock
     assert lab.memory.mends("disks") is not wholly
 
 
+async def test_what_is_being_read_is_not_hurried(clock):
+    lab = Lab(clock)
+    await lab.read(RESOURCES)
+    await lab.fails("disks", BROKEN)
+    reading = asyncio.create_task(lab.fails("disks", BROKEN, seconds=1))
+    await asyncio.sleep(0.1)
+
+    assert await lab.hurried() == {}
+    await reading
+
+
+async def test_what_was_given_up_is_hurried_in_its_time(clock):
+    lab = Lab(clock)
+    await lab.read(RESOURCES)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(2):
+            await lab.read("disks", seconds=100)
+    await asyncio.sleep(9)
+    assert await lab.hurried() == {}
+    await asyncio.sleep(2)
+
+    assert list(await lab.hurried()) == ["disks"]
+
+
 async def test_when_all_was_lost_nothing_is_left_alone(clock):
     lab = Lab(clock)
     await lab.read(RESOURCES)

@@ -3,6 +3,9 @@
 Thousands are never read at once but for the first time: a configuration is read again when its guest's row says
 something else that comes from it, when history names the guest, after a failure, and by the sweep, oldest first.  A
 reason stands until a reading has succeeded.
+
+An edit of a container leaves no trace.  It is mostly made in one go with others that do: so after any reason all
+containers are read once more, a few at a time, while there is nothing else to read.
 """
 
 import heapq
@@ -13,6 +16,10 @@ from agents.proxmox import wire
 
 _CONTAINER_WEIGHT = 3
 """An edit of a container leaves no line in the log: its age counts this many times."""
+_ROUND = 8
+"""So many containers are read at a time after somebody was at work."""
+_ROUND_OF = 500
+"""Where there are more containers, the sweep alone finds what was done to them."""
 _SAME_SIZE = 0.02
 """The size of a container's file system wanders a little on its own."""
 
@@ -70,6 +77,10 @@ class Configs:
         self._fresh: dict[str, int | None] = {}
         self.scan = 0
         """The number of the scan that is under way."""
+        self._settled = False
+        """A scan has come to its end: what is read from now on has a reason."""
+        self._worked = 0
+        """The last scan in which somebody had been at work."""
 
     @property
     def fresh(self) -> Mapping[str, int | None]:
@@ -98,7 +109,8 @@ class Configs:
         self._marked.discard(guest)
 
     def keep(self, guests: Container[str]) -> None:
-        """Forget all others."""
+        """Forget all others: a scan is over."""
+        self._settled = True
         self._kept = {guest: kept for guest, kept in self._kept.items() if guest in guests}
         self._prints = {guest: found for guest, found in self._prints.items() if guest in guests}
         self._marked = {guest for guest in self._marked if guest in guests}
@@ -116,12 +128,28 @@ class Configs:
                 self._marked.add(row.id)
 
     def due(self, rows: Iterable[wire.GuestRow], *, sweep: int) -> list[wire.GuestRow]:
-        """Return which of ``rows`` are to be read now: all that have a reason, and the ``sweep`` oldest others."""
+        """Return which of ``rows`` are to be read now: all that have a reason, and the ``sweep`` oldest others.
+
+        If none has, and somebody was at work, these are containers that were not read since.
+        """
         reasoned: list[wire.GuestRow] = []
         others: list[wire.GuestRow] = []
         for row in rows:
             (reasoned if row.id in self._marked or row.id not in self._kept else others).append(row)
+        if reasoned and self._settled:
+            self._worked = self.scan
+        unsure = self._unsure(others) if sweep and not reasoned else []
+        if unsure:
+            return heapq.nlargest(max(sweep, _ROUND), unsure, key=self._age)
         return reasoned + heapq.nlargest(sweep, others, key=self._age)
+
+    def _unsure(self, rows: Iterable[wire.GuestRow]) -> list[wire.GuestRow]:
+        """Return the containers that were not read since somebody was at work."""
+        if not self._worked:
+            return []
+        containers = [row for row in rows if row.type == "lxc"]
+        few = len(containers) <= _ROUND_OF
+        return [row for row in containers if few and self._kept[row.id].scan <= self._worked]
 
     def _age(self, row: wire.GuestRow) -> int:
         weight = _CONTAINER_WEIGHT if row.type == "lxc" else 1

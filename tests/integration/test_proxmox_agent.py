@@ -92,6 +92,24 @@ async def test_an_edit_of_a_container_leaves_no_trace_and_is_found_by_the_sweep(
         assert found["container/108"].spec["description"] == "new"
 
 
+async def test_what_was_done_to_a_container_in_one_go_with_a_vm_is_found_with_the_next_reading():
+    world = standard(guests=30, nodes=3, now=(clock := Clock()).seconds)
+    async with lab(world, clock) as one:
+        await one.scan()
+        containers = sum(guest["type"] == "lxc" for guest in one.world.truth().values())
+        one.world.edit(101, description="new")
+        one.world.edit(129, description="new")
+        asked = []
+        for _ in range(6):
+            one.cycle()
+            await one.asked()
+            found = await one.scan()
+            asked.append(len(configs(await one.asked())))
+
+        assert (containers, asked) == (10, [2, 8, 2, 1, 1, 1])
+        assert found["container/129"].spec["description"] == "new"
+
+
 @pytest.mark.parametrize("vmid", [101, 102])
 async def test_names_tags_locks_and_pools_are_seen_at_once(vmid):
     key = "vm/101" if vmid == 101 else "container/102"

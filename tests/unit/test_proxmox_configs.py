@@ -146,6 +146,57 @@ def test_containers_are_swept_more_often_since_their_edits_leave_no_line():
     assert swept.count("qemu/101") >= 5
 
 
+def worked(containers, *, sweep=1):
+    """One VM has changed in a cluster of so many containers; return them all, and what was read."""
+    rows = [row(100), *(row(200 + number, "lxc") for number in range(containers))]
+    configs = settled(*rows)
+    configs.keep(ids(rows))
+    rows[0] = row(100, tags="new")
+    read = []
+    for _ in range(6):
+        found = due(configs, *rows, sweep=sweep)
+        for one in found:
+            configs.read(one, CONFIG)
+        read.append(found)
+    return rows, read
+
+
+def test_after_a_change_all_containers_are_read_once_a_few_at_a_time_and_then_the_sweep_goes_on():
+    rows, read = worked(20)
+
+    assert [len(found) for found in read] == [2, 8, 8, 4, 1, 1]
+    assert sorted(read[1] + read[2] + read[3]) == ids(rows[1:])
+
+
+def test_where_there_are_too_many_containers_or_no_sweep_a_change_is_no_reason_to_read_them():
+    assert [len(found) for found in worked(501)[1]] == [2, 1, 1, 1, 1, 1]
+    assert [len(found) for found in worked(20, sweep=0)[1]] == [1, 0, 0, 0, 0, 0]
+    assert [len(found) for found in worked(500)[1]] == [2, 8, 8, 8, 8, 8]
+
+
+def test_the_first_reading_of_all_is_nobodys_work():
+    configs, rows = Configs(), [row(100 + number, "lxc") for number in range(5)]
+    for one in due(configs, *rows, sweep=1):
+        configs.read(one, CONFIG)
+    configs.keep(ids(rows))
+
+    assert len(due(configs, *rows, sweep=1)) == 1
+
+
+def test_containers_wait_while_there_is_something_else_to_read_and_are_read_after_the_last_of_it():
+    rows = [row(100), *(row(200 + number, "lxc") for number in range(8))]
+    configs = settled(*rows)
+    configs.keep(ids(rows))
+    for _ in range(3):
+        configs.mark(["qemu/100"])
+        found = due(configs, *rows, sweep=1)
+        assert len(found) == 2
+        for one in found:
+            configs.read(one, CONFIG)
+
+    assert sorted(due(configs, *rows, sweep=1)) == ids(rows[1:])
+
+
 def test_a_sweep_comes_on_top_of_what_has_a_reason():
     configs = settled(row(100), row(101), row(102))
     configs.mark(["qemu/101"])

@@ -3,68 +3,14 @@
 An event that says what is known already is no change; one older than what is known is none either.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Self
-
-from pydantic import JsonValue
 
 from daemon.cli import words
+from daemon.cli.known import Known, differences
 from schemas.deviations import DeviationEvent
 from schemas.events import Observed, Removed, ScanClosed, ScanFailed
 from schemas.resources import Key
-
-FIELDS = (
-    *("key", "name", "status", "native_status", "health", "presence", "parent", "labels", "addresses"),
-    *("cpu_cores", "memory_bytes", "disk_bytes", "gpus", "incarnation", "hash", "observed_at", "spec"),
-)
-_SIZES = ("cpu_cores", "memory_bytes", "disk_bytes", "gpus")
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the watcher knows of one resource.  ``spec`` None: it was not asked for."""
-
-    key: str
-    name: str
-    status: str
-    native_status: str
-    health: str
-    parent: str | None
-    labels: JsonValue
-    addresses: JsonValue
-    size: JsonValue
-    incarnation: str
-    hash: str
-    observed_at: datetime
-    spec: JsonValue = None
-    is_gone: bool = False
-
-    @classmethod
-    def of_row(cls, row: dict[str, Any]) -> Self:
-        """From a row of the view ``resources`` with ``FIELDS`` (``spec`` may be left out)."""
-        return cls(
-            **{name: row.get(name) or "" for name in ("key", "name", "status", "native_status", "health")},
-            **{name: row.get(name) or "" for name in ("incarnation", "hash")},
-            parent=row.get("parent"),
-            labels=row.get("labels") or {},
-            addresses=list(row.get("addresses") or ()),
-            size={name: row.get(name) for name in _SIZES},
-            observed_at=datetime.fromisoformat(row["observed_at"]),
-            spec=row.get("spec"),
-            is_gone=row.get("presence") == "gone",
-        )
-
-    @classmethod
-    def of_event(cls, event: Observed) -> Self:
-        content = event.resource.model_dump(mode="json")
-        return cls(
-            **{name: content[name] for name in ("key", "name", "status", "native_status", "health", "parent")},
-            **{name: content[name] for name in ("labels", "addresses", "size", "incarnation", "spec")},
-            hash=event.hash,
-            observed_at=event.observed_at,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +131,7 @@ def between(before: Known | None, now: Known) -> Change | None:
         return _change("returned", now, _state(now))
     if before.hash == now.hash:
         return None
-    told, paths = _differences(before, now)
+    told, paths = differences(before, now)
     if before.incarnation and now.incarnation and before.incarnation != now.incarnation:
         return _change("replaced", now, ", ".join(("made anew", *told)), ("incarnation", *paths))
     return _change("changed", now, ", ".join(told) or "changed in detail", paths)
@@ -193,46 +139,6 @@ def between(before: Known | None, now: Known) -> Change | None:
 
 def _change(what: str, now: Known, text: str = "", paths: tuple[str, ...] = ()) -> Change:
     return Change(now.observed_at, what, now.key, now.name, text, paths, now.status)
-
-
-def _differences(before: Known, now: Known) -> tuple[list[str], tuple[str, ...]]:
-    told: list[str] = []
-    paths: list[str] = []
-    if before.name != now.name:
-        told.append(f"renamed {before.name} -> {now.name}")
-        paths.append("name")
-    if before.status != now.status:
-        told.append(f"status {before.status} -> {now.status}")
-        paths.append("status")
-    elif before.native_status != now.native_status:
-        told.append(f"status {before.native_status or '?'} -> {now.native_status or '?'}")
-        paths.append("native_status")
-    if before.health != now.health:
-        told.append(f"health {before.health} -> {now.health}")
-        paths.append("health")
-    if before.parent != now.parent:
-        told.append(f"moved {before.parent or 'nowhere'} -> {now.parent or 'nowhere'}")
-        paths.append("parent")
-    other = [*_paths("labels", before.labels, now.labels), *_paths("size", before.size, now.size)]
-    if before.addresses != now.addresses:
-        other.append("addresses")
-    if before.spec is not None:
-        other += _paths("spec", before.spec, now.spec)
-    if other:
-        told.append(f"changed {words.some(other)}")
-    return told, (*paths, *other)
-
-
-def _paths(prefix: str, before: JsonValue, now: JsonValue) -> Iterator[str]:
-    """Yield the paths of the leaves that differ."""
-    if before == now:
-        return
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in sorted({*before, *now}):
-            dotted = f'"{name}"' if "." in name else name
-            yield from _paths(f"{prefix}.{dotted}", before.get(name), now.get(name))
-    else:
-        yield prefix
 
 
 def _state(now: Known) -> str:
@@ -247,7 +153,8 @@ def _deviation(event: DeviationEvent) -> Change:
     found = event.deviation
     text = f"{found.severity} {found.type}"
     if found.path:
-        text += f" {found.path}: expected {words.value(found.expected)}, is {words.value(found.actual)}"
+        expected, actual = words.both(found.path, found.expected, found.actual)
+        text += f" {found.path}: expected {expected or 'nothing'}, is {actual or 'nothing'}"
     if event.transition == "resolved" and found.resolved_by:
         text += f" (by {found.resolved_by})"
     name = Key.parse(found.key).native_id if found.key.count("/") > 1 else ""

@@ -105,8 +105,8 @@ def differences(answer: ExpectApplyAnswer, found: Iterable[Change]) -> list[Text
         fields = one["fields"]
         for path, sides in fields.items() if isinstance(fields, dict) else ():
             if isinstance(sides, dict):
-                was, becomes = words.value(sides["before"]) or "(open)", words.value(sides["after"]) or "(open)"
-                parts.append(f"  {path}: {was} -> {becomes}")
+                was, becomes = words.both(path, sides["before"], sides["after"])
+                parts.append(f"  {path}: {was or '(open)'} -> {becomes or '(open)'}")
     return [*parts, _counted(answer, dry_run=True)]
 
 

@@ -1,6 +1,6 @@
 """All about one resource, as a tree a person can read.  ``picture`` is pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from pydantic import JsonValue
@@ -9,8 +9,13 @@ from rich.text import Text
 from daemon.api.answers import Answers
 from daemon.cli import history, pages, tables, words
 from daemon.cli.tables import Sheet
+from schemas import paths
 from schemas.deviations import Deviation
 from schemas.queries import RelationEdge, RelationsAnswer, RelationsQuery, ResourceAnswer, ResourceQuery, ResourceRow
+from schemas.resources import Key, Kind, Status
+
+_RUNNING = frozenset({Kind.NODE, Kind.HOST, Kind.CLUSTER, Kind.VM, Kind.CONTAINER, Kind.POD, Kind.SERVICE, Kind.UNIT})
+"""Kinds of which it is news that nobody knows whether they run."""
 
 
 async def of(
@@ -29,13 +34,14 @@ def picture(
     parts += [Text(caveat, style="magenta") for caveat in pages.caveats(answer)]
     if answer.deviations:
         parts += [_title("deviations"), *map(deviation, answer.deviations)]
-    for title, tree in (("labels", row.labels), ("spec", row.spec), ("native", row.native)):
-        if tree:
-            parts += [_title(title), *(Text(line) for line in branches(dict(tree), "  "))]
+    trees = {"labels": _labels(row.labels), "spec": branches(row.spec, "  "), "native": branches(row.native, "  ")}
+    for title, lines in ((title, [*told]) for title, told in trees.items()):
+        if lines:
+            parts += [_title(title), *map(Text, lines)]
     if relations and relations.edges:
         parts += [_title("relations"), *(_edge(edge, row.key) for edge in relations.edges)]
     if answer.expected is not None:
-        parts += [_title("expected"), *(Text(line) for line in branches(answer.expected, "  "))]
+        parts += [_title("expected"), *map(Text, _expected(answer.expected, row))]
     if answer.events:
         parts += [_title("last events"), history.listing(answer.events, answer.as_of, utc=utc, one=True)]
     return parts
@@ -79,28 +85,57 @@ def _title(text: str) -> Text:
 
 
 def deviation(found: Deviation) -> Text:
-    what = f" {found.path}: {words.value(found.expected)} -> {words.value(found.actual)}" if found.path else ""
+    expected, actual = words.both(found.path, found.expected, found.actual)
+    what = f" {found.path}: {expected} -> {actual}" if found.path else ""
     return Text.assemble("  ", tables.text(found.severity), " ", words.plain(f"{found.type}{what}"))
 
 
 def _edge(edge: RelationEdge, own: str) -> Text:
     outward = edge.from_key == own
     other = edge.to_key if outward else edge.from_key
-    state = " ".join(filter(None, (edge.status, "" if edge.presence in {"present", ""} else edge.presence)))
-    arrow = f"  {edge.type} -> " if outward else f"  <- {edge.type} of "
+    state = " ".join(filter(None, (_status(edge, other), "" if edge.presence in {"present", ""} else edge.presence)))
+    arrow = f"  {edge.type} -> " if outward else f"  <- {edge.type} "
     return Text.assemble(arrow, words.plain(other), "  ", tables.text(state))
 
 
+def _status(edge: RelationEdge, key: str) -> str:
+    """That the status of what does not run is unknown is no news."""
+    return edge.status if edge.status != Status.UNKNOWN or Key.parse(key).kind in _RUNNING else ""
+
+
+def _labels(labels: Mapping[str, str]) -> Iterator[str]:
+    return (f"  {words.plain(name)}{f': {words.plain(text)}' if text else ''}" for name, text in labels.items())
+
+
+def _expected(expected: Mapping[str, JsonValue], row: ResourceRow) -> Iterator[str]:
+    """What is as it is expected is only named: its values stand above."""
+    have = row.model_dump(mode="json")
+    same = []
+    for path, wanted in expected.items():
+        seen: JsonValue = have
+        for name in paths.split(path):
+            seen = seen.get(name) if isinstance(seen, dict) else None
+        other: dict[str, JsonValue] = {
+            at: want for at, want, _ in paths.differences(wanted, seen, path) if want is not None
+        }
+        yield from branches(other, "  ")
+        same += [] if other else [path]
+    if same:
+        yield f"  as it is: {', '.join(map(words.plain, same))}"
+
+
 def branches(tree: JsonValue, indent: str) -> Iterator[str]:
-    """Yield the lines of a tree, like YAML; an empty value is left out."""
+    """Yield the lines of a tree, like YAML; what is empty, or has only empty values, is left out."""
     entries: list[tuple[str, JsonValue]] = []
     if isinstance(tree, dict):
         entries = [(f"{words.plain(key)}:", inner) for key, inner in tree.items()]
     elif isinstance(tree, list):
         entries = [("-", inner) for inner in tree]
     for head, inner in entries:
-        if isinstance(inner, (dict, list)) and inner:
+        below = [*branches(inner, indent + "  ")]
+        if below:
             yield f"{indent}{head}"
-            yield from branches(inner, indent + "  ")
-        elif inner not in (None, "", [], {}):
-            yield f"{indent}{head} {words.value(inner)}"
+            yield from below
+        elif not isinstance(inner, (dict, list)) and inner not in (None, ""):
+            size = f" ({words.size(inner)})" if head.endswith("_bytes:") and isinstance(inner, int) else ""
+            yield f"{indent}{head} {words.value(inner)}{size}"

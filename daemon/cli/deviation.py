@@ -14,7 +14,8 @@ _MUTE = '--until 2h --reason "..."'
 
 
 def sentence(one: Deviation) -> str:
-    what = f"{one.path}: expected {words.value(one.expected) or 'nothing'}, is {words.value(one.actual) or 'nothing'}"
+    expected, actual = words.both(one.path, one.expected, one.actual)
+    what = f"{one.path}: expected {expected or 'nothing'}, is {actual or 'nothing'}"
     return f"{one.key} {one.severity} {one.type}" + (f" {what}" if one.path else "")
 
 
@@ -25,11 +26,12 @@ def picture(one: Deviation, others: list[Deviation], now: datetime, *, utc: bool
         return "" if at is None else words.utc(at) if utc else f"{words.ago(at, now)} ({words.utc(at)})"
 
     head = Text.assemble(tables.text(one.severity), " ", words.plain(f"{one.type}  {one.key}"))
+    expected, actual = words.both(one.path, one.expected, one.actual)
     facts = (
         ("id", one.id),
         ("field", one.path),
-        ("expected", words.value(one.expected)),
-        ("actual", words.value(one.actual)),
+        ("expected", expected),
+        ("actual", actual),
         ("opened", when(one.detected_at) + (f", re-opened {one.reopened} times" if one.reopened else "")),
         ("last seen", f"{when(one.last_seen_at)}, in {words.count(one.scans_seen, 'scan')}"),
         ("resolved", f"{when(one.resolved_at)} by {one.resolved_by}" if one.resolved_at else ""),

@@ -184,7 +184,7 @@ def diff(
 
 def differences(found: Iterable[KeyDiff]) -> Sheet:
     rows = (
-        (one.change, one.key, path, words.value(before), words.value(after))
+        (one.change, one.key, path, *words.both(path, before, after))
         for one in found
         for path, (before, after) in (one.paths or {"": (None, None)}).items()
     )

@@ -19,9 +19,10 @@ from rich.text import Text
 from daemon.api.answers import Unavailable
 from daemon.api.bus_answers import BusAnswers
 from daemon.cli import pages, tables, words
-from daemon.cli.changes import FIELDS, Change, Known, Picture
+from daemon.cli.changes import Change, Picture
 from daemon.cli.connection import Where, client
 from daemon.cli.exits import say
+from daemon.cli.known import FIELDS, Known
 from daemon.cli.progress import waiting
 from daemon.runtime.bus import Connection
 from schemas import subjects
@@ -31,7 +32,7 @@ from schemas.queries import OverviewQuery, ResourcesQuery, SourcesQuery
 
 _HEARD = (subjects.INVENTORY_ALL, subjects.SCANS_ALL, subjects.DRIFT_ALL)
 _MANY = 5000
-"""With more resources the first listing leaves `spec` away: a first change then has no paths."""
+"""With more resources the first listing leaves details away: a first change of these then has no paths."""
 _LOOK = 0.25
 """Seconds between looks whether the connection was lost and came back."""
 
@@ -108,7 +109,7 @@ class Watcher:
         small = ResourcesQuery(limit=1, fields=("key",))
         self.total = (await self.answers.resources(small)).total
         self.with_spec = self.total <= _MANY
-        fields = FIELDS if self.with_spec else FIELDS[:-1]
+        fields = FIELDS if self.with_spec else FIELDS[:-2]
         rows, _ = await pages.every(self.answers.resources, ResourcesQuery(fields=fields, include_gone=True), None)
         return [Known.of_row(row) for row in rows]
 

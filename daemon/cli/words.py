@@ -11,6 +11,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 _TEN = 10
 _LONGEST_LIST = 4
+_NOTHING: tuple[JsonValue, ...] = (None, "", [], {})
 
 
 def ago(at: datetime | None, now: datetime) -> str:
@@ -79,15 +80,23 @@ def _escape(char: str) -> str:
     return " " if char in "\n\t" else char.encode("unicode_escape").decode()
 
 
-def value(what: JsonValue) -> str:
-    """A field's value in one short line."""
+def value(what: JsonValue, path: str = "") -> str:
+    """A field's value in one short line; ``path`` may say that it is a number of bytes."""
     match what:
         case None:
             return ""
         case bool():
             return "yes" if what else "no"
+        case int() if path.endswith("_bytes"):
+            return size(what)
         case list():
             return some(map(value, what))
         case dict():
-            return some(f"{key}={value(inner)}" for key, inner in what.items())
+            return some(f"{key}={value(inner, key)}" for key, inner in what.items() if inner not in _NOTHING)
     return plain(what)
+
+
+def both(path: str, one: JsonValue, other: JsonValue) -> tuple[str, str]:
+    """Two values of one field, so that they can be told apart."""
+    told = value(one, path), value(other, path)
+    return told if told[0] != told[1] else (value(one), value(other))

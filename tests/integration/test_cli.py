@@ -324,7 +324,7 @@ async def test_watch_tells_each_change_within_a_second(lab):
         await say(lab, observed("new", status=Status.STOPPED, native_status="exited"))
         assert "status running -> stopped" in await line(process)
         await say(lab, observed("new", status=Status.STOPPED, native_status="exited", spec={"image": "x"}))
-        assert "changed spec.image" in await line(process)
+        assert "spec.image nothing -> x" in await line(process)
         removed = Removed(
             time=datetime.now(UTC),
             agent="a",

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.cli.changes import FIELDS, Known, Picture
+from daemon.cli.changes import Picture
+from daemon.cli.known import FIELDS, Known
 from daemon.cli.watching import Filter, line_of
 from schemas.deviations import Deviation, DeviationEvent, DeviationType, Severity, Transition
 from schemas.events import Observed, RemovalReason, Removed, ScanClosed, ScanFailed, ScanPart, Trouble
@@ -105,27 +106,48 @@ WHAT_ONE_EVENT_CHANGES = {
     "a name": ({"name": "web2"}, "changed: renamed web -> web2", ("name",)),
     "a field of the spec": (
         {"spec": {"image": "nginx:2", "env": {"A": "1"}}},
-        "changed: changed spec.image",
+        "changed: spec.image nginx:1 -> nginx:2",
         ("spec.image",),
     ),
     "a field deep in the spec": (
         {"spec": {"image": "nginx:1", "env": {"A": "2"}}},
-        "changed: changed spec.env.A",
+        "changed: spec.env.A 1 -> 2",
         ("spec.env.A",),
     ),
     "a label with a dot": (
         {"labels": {"tier": "front", "a.b": "c"}},
-        'changed: changed labels."a.b"',
+        'changed: labels."a.b" nothing -> c',
         ('labels."a.b"',),
     ),
-    "a size": ({"size": Size(memory_bytes=1)}, "changed: changed size.memory_bytes", ("size.memory_bytes",)),
-    "where it runs": ({"parent": "docker/local/node/a"}, "changed: moved nowhere -> docker/local/node/a", ("parent",)),
+    "a size": ({"size": Size(memory_bytes=1)}, "changed: size.memory_bytes nothing -> 1 B", ("size.memory_bytes",)),
+    "where it runs": ({"parent": "docker/local/node/a"}, "changed: moved nowhere -> a", ("parent",)),
     "the provider's word alone": (
         {"native_status": "restarting"},
         "changed: status running -> restarting",
         ("native_status",),
     ),
-    "an address": ({"addresses": ("10.0.0.1",)}, "changed: changed addresses", ("addresses",)),
+    "an address": ({"addresses": ("10.0.0.1",)}, "changed: addresses nothing -> 10.0.0.1", ("addresses",)),
+    "where it runs, of another source": (
+        {"parent": "docker/other/node/a"},
+        "changed: moved nowhere -> docker/other/node/a",
+        ("parent",),
+    ),
+    "a small fact": ({"native": {"lock": "backup"}}, "changed: native.lock nothing -> backup", ("native.lock",)),
+    "a mark without a value": (
+        {"labels": {"tier": "front", "web": ""}},
+        "changed: labels.web added",
+        ("labels.web",),
+    ),
+    "a long text": (
+        {"spec": {"image": "nginx:1", "env": {"A": "x" * 100}}},
+        "changed: spec.env.A changed",
+        ("spec.env.A",),
+    ),
+    "many things at once": (
+        {"spec": {"image": "nginx:1", "env": {"A": "1"}, **dict.fromkeys("bcdefg", 1)}},
+        "changed: " + ", ".join(f"spec.{name} nothing -> 1" for name in "bcde") + ", and 2 more",
+        tuple(f"spec.{name}" for name in "bcdefg"),
+    ),
     "its incarnation": ({"incarnation": "c2"}, "replaced: made anew", ("incarnation",)),
     "what no path names": ({"revision": "2"}, "changed: changed in detail", ()),
     "several things at once": (
@@ -144,6 +166,15 @@ def test_a_change_is_told_by_what_differs(given, expected, paths):
     assert change is not None
     assert f"{change.what}: {change.text}" == expected
     assert change.changed == paths
+
+
+def test_a_name_that_stands_in_the_spec_too_is_told_once():
+    picture = Picture()
+    picture.apply(observed(spec={"name": "web", "memory_mib": 512}))
+    change = picture.apply(observed(2, name="web2", spec={"name": "web2", "memory_mib": 1024}))
+    assert change is not None
+    assert change.text == "renamed web -> web2, spec.memory_mib 512 -> 1024"
+    assert change.changed == ("name", "spec.memory_mib", "spec.name")
 
 
 def test_what_was_never_seen_is_new():

@@ -323,15 +323,67 @@ def test_one_resource_is_shown_with_all_there_is_about_it(capsys):
               read_only: yes
         relations
           uses -> docker/local/volume/data
-          <- contains of docker/local/stack/media  unknown
+          <- contains docker/local/stack/media  unknown
         expected
-          status: running
           spec.image: nginx:1
+          as it is: status
         last events
         SEQ  AT         OP       STATUS   CHANGED     CAUSE
           5  3 min ago  changed  running  spec.image  scan
         """,
     )
+
+
+def test_what_is_expected_is_told_where_it_is_not_as_it_is(capsys):
+    guest = row(spec={"memory_mib": 2048, "disks": {"scsi0": {"size_bytes": 4 << 30}}, "startup": {"order": None}},
+                labels={"web": "", "tier": "front"})  # fmt: skip
+    wanted = {"labels": {"web": ""}, "status": "stopped", "spec": {**guest.spec, "memory_mib": 4096}}
+    found = answer(q.ResourceAnswer, resource=guest, expected=wanted)
+    lines = printed(capsys, *details.picture(found, None)).splitlines()
+
+    same(
+        "\n".join(lines[lines.index("labels") :]),
+        """
+        labels
+          web
+          tier: front
+        spec
+          memory_mib: 2048
+          disks:
+            scsi0:
+              size_bytes: 4294967296 (4.0 GiB)
+        expected
+          status: stopped
+          spec.memory_mib: 4096
+          as it is: labels
+        """,
+    )
+
+
+def test_bytes_that_differ_look_different(capsys):
+    path = "spec.disks.scsi0.size_bytes"
+    found = [
+        deviation().model_copy(update={"path": path, "expected": 4 << 30, "actual": actual})
+        for actual in (5 << 30, (4 << 30) + 1, None)
+    ]
+    lines = printed(capsys, drift.listing(found, LATER), width=150).splitlines()
+
+    told = [words.both(path, one.expected, one.actual) for one in found]
+    assert told == [("4.0 GiB", "5.0 GiB"), ("4294967296", "4294967297"), ("4.0 GiB", "")]
+    assert "4.0 GiB     5.0 GiB" in lines[1]
+
+
+def test_what_runs_not_has_no_status_that_could_be_unknown(capsys):
+    edges = tuple(
+        q.RelationEdge(from_key=f"proxmox/lab/{key}", type="part_of", to_key=KEY, status="unknown", presence="present")
+        for key in ("snapshot/100/a", "vm/100")
+    )
+    found = answer(q.ResourceAnswer, resource=row())
+    lines = printed(capsys, *details.picture(found, answer(q.RelationsAnswer, key=KEY, edges=edges))).splitlines()
+
+    assert [line.rstrip() for line in lines[-2:]] == [
+        "  <- part_of proxmox/lab/snapshot/100/a", "  <- part_of proxmox/lab/vm/100  unknown",
+    ]  # fmt: skip
 
 
 def test_history_is_a_line_for_each_event(capsys):

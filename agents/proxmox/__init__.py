@@ -33,6 +33,8 @@ PROVIDER = Provider(
     deadline=timedelta(seconds=120),
     sample_interval=timedelta(seconds=60),
     slowest=timedelta(0),  # one scope asks for all: see ``recovery``
-    remembers=frozenset({Kind.NODE, Kind.VM, Kind.CONTAINER, Kind.TEMPLATE, Kind.STORAGE, Kind.POOL, Kind.BACKUP}),
+    remembers=frozenset(
+        {Kind.NODE, Kind.VM, Kind.CONTAINER, Kind.TEMPLATE, Kind.STORAGE, Kind.POOL, Kind.BACKUP, Kind.NETWORK}
+    ),
     discover=discover,
 )

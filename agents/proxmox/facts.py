@@ -61,7 +61,7 @@ class Facts:
             _VERSION: self._read_version,
             _STORAGES: self.read_definitions,
             _POOLS: self._read_pools,
-            _VNETS: partial(self._read_vnets, rights),
+            _VNETS: self._read_vnets,
         }
         parts |= {f"nodes/{name}": partial(self._read_node, name, ip, rights) for name, ip in online.items()}
         self._due_at = {part: at for part, at in self._due_at.items() if part in parts}  # one that returns is due
@@ -99,14 +99,11 @@ class Facts:
     async def _read_pools(self) -> None:
         self.comments = {row.poolid: row.comment for row in await self._api.rows("pools", wire_slow.PoolDefinition)}
 
-    async def _read_vnets(self, rights: Rights) -> None:
+    async def _read_vnets(self) -> None:
+        """What is not listed any more may be hidden: the scope ``networks`` finds out."""
         with suppress(Unsupported):  # before PVE 8 it was no part of the product
-            self.saw_vnets(await self._api.rows("cluster/sdn/vnets", wire_slow.VnetRow), rights)
-
-    def saw_vnets(self, rows: Iterable[wire_slow.VnetRow], rights: Rights) -> None:
-        """Those that were known are still there where we may not see all."""
-        found = frozenset(row.vnet for row in rows)
-        self.vnets = found if rights.everywhere("/sdn", "SDN.Audit") else found | self.vnets
+            rows = await self._api.rows("cluster/sdn/vnets", wire_slow.VnetRow)
+            self.vnets |= {row.vnet for row in rows}
 
     async def _read_version(self) -> None:
         found = await self._api.one("version", wire.Version)

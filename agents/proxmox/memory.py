@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from agents.contract import Deps, Hint
 from agents.errors import AgentError
-from agents.proxmox import wire
+from agents.proxmox import networks, wire
 from agents.proxmox.client import Api
 from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.configs import Configs
@@ -23,7 +23,6 @@ from schemas.resources import Key, Kind, Resource, SourceRef
 LISTED = GUESTS | {Kind.NODE, Kind.STORAGE, Kind.POOL}
 """Kinds that ``cluster/resources`` tells of."""
 _RECENT = timedelta(minutes=1)
-_VNET = "sdn/vnet/"
 
 
 class Listing(NamedTuple):
@@ -51,6 +50,8 @@ class Memory:
     """The newest backups, by key, as they were published before this began."""
     schedules: set[str]
     """Keys that may be held of the scope ``schedules``."""
+    sdn: Mapping[str, str]
+    """Zones and nets that may be held: key -> the path of their rights."""
     hidden: frozenset[int] = frozenset()
     """Guests that were listed, are not, and are not known to be gone."""
     hidden_storages: frozenset[str] = frozenset()
@@ -86,7 +87,7 @@ class Memory:
             deps.source, config, api, deps.clock, Permissions(api, deps.clock),
             Facts(api, deps.clock, published.values(), _vnets(deps.known)), deps.known, published,
             {key: one for key, one in deps.last.items() if one.kind is Kind.BACKUP},
-            _of_kind(deps.known, Kind.SCHEDULE),
+            _of_kind(deps.known, Kind.SCHEDULE), _sdn(deps.last),
         )  # fmt: skip
 
     def known_of(self, kind: Kind) -> set[str]:
@@ -138,4 +139,8 @@ def _of_kind(known: Iterable[str], kind: Kind) -> set[str]:
 
 def _vnets(known: Iterable[str]) -> frozenset[str]:
     ids = (Key.parse(key).native_id for key in _of_kind(known, Kind.NETWORK))
-    return frozenset(one.removeprefix(_VNET) for one in ids if one.startswith(_VNET))
+    return frozenset(one.removeprefix(networks.VNET) for one in ids if one.startswith(networks.VNET))
+
+
+def _sdn(last: Mapping[str, Resource]) -> dict[str, str]:
+    return {key: networks.path(one) for key, one in last.items() if one.native_kind in ("sdn-zone", "sdn-vnet")}

@@ -10,11 +10,12 @@ from agents.proxmox.wire_slow import NetworkRow, VnetRow, ZoneRow
 from schemas.resources import Kind, Relation, Resource, SourceRef, Status
 
 SCOPE: Final = "networks"
+VNET: Final = "sdn/vnet/"
 
 
 def key(source: SourceRef, node: str, bridge: str, vnets: Collection[str]) -> str:
     """Return what a guest's card is attached to: on a node, a net of SDN is a bridge of its name."""
-    return source.key(Kind.NETWORK, f"sdn/vnet/{bridge}" if bridge in vnets else f"{node}/{bridge}")
+    return source.key(Kind.NETWORK, f"{VNET}{bridge}" if bridge in vnets else f"{node}/{bridge}")
 
 
 def networks(source: SourceRef, node: str, rows: Iterable[NetworkRow]) -> list[Resource]:
@@ -118,7 +119,7 @@ def vnet(source: SourceRef, row: VnetRow) -> Resource:
         provider=source.provider,
         source=source.name,
         kind=Kind.NETWORK,
-        native_id=f"sdn/vnet/{row.vnet}",
+        native_id=f"{VNET}{row.vnet}",
         name=row.vnet,
         native_kind="sdn-vnet",
         scope=SCOPE,
@@ -131,3 +132,9 @@ def vnet(source: SourceRef, row: VnetRow) -> Resource:
             "isolate_ports": row.isolate_ports,
         },
     )
+
+
+def path(one: Resource) -> str:
+    """Return where the rights to see a zone or a net are looked up."""
+    zone = "" if one.native_kind == "sdn-zone" else f"{one.spec.get('zone')}/"
+    return f"/sdn/zones/{zone}{one.name}"

@@ -5,10 +5,9 @@
 
 from datetime import timedelta
 
-from agents.proxmox import disks, gaps, networks, rights, schedules, wire_slow
+from agents.proxmox import disks, gaps, networks, rights, schedules, sdn, wire_slow
 from agents.proxmox.by_node import ByNode
 from agents.proxmox.memory import Listing, Memory
-from agents.proxmox.troubles import Denied, Unsupported
 from schemas.resources import Key, Kind, Resource
 
 
@@ -22,30 +21,25 @@ class NetworksScan:
     async def read(self) -> Listing:
         memory = self._memory
         answers = await self._nodes.ask((await memory.latest()).nodes)
-        zones, vnets, refused = await self._sdn()
+        zones, vnets, refused = await sdn.read(memory)
         allowed = await memory.permissions.anew()  # rows are left out without a word
-        memory.facts.saw_vnets(vnets, allowed)
         found: list[Resource] = [networks.zone(memory.source, row) for row in zones]
         found += [networks.vnet(memory.source, row) for row in vnets]
+        listed = {one.key: networks.path(one) for one in found}
         for node, told in answers.found.items():
             found += networks.networks(memory.source, node, told)
         hidden = rights.gaps(allowed, [Kind.NETWORK], memory.config)
+        left = {key: where for key, where in memory.sdn.items() if key not in listed}
+        if refused is None and not hidden:
+            left, hidden = await sdn.hidden(memory, left)
+        memory.sdn = left | listed
+        memory.facts.vnets = sdn.vnets(memory.sdn)
         if refused is not None and not hidden:
             hidden = [gaps.because(refused, "zones and virtual networks cannot be seen", kinds=(Kind.NETWORK,))]
         return Listing(found, [*hidden, *answers.gaps], [*answers.failed, *([refused] if refused else [])])
 
     async def _ask(self, node: str) -> list[wire_slow.NetworkRow]:
         return await self._memory.api.rows(f"nodes/{node}/network", wire_slow.NetworkRow)
-
-    async def _sdn(self) -> tuple[list[wire_slow.ZoneRow], list[wire_slow.VnetRow], Denied | None]:
-        api = self._memory.api
-        try:
-            zones = await api.rows("cluster/sdn/zones", wire_slow.ZoneRow)
-            return zones, await api.rows("cluster/sdn/vnets", wire_slow.VnetRow), None
-        except Unsupported:  # before PVE 8 it was no part of the product
-            return [], [], None
-        except Denied as error:
-            return [], [], error
 
 
 class DisksScan:

@@ -77,7 +77,7 @@ NEEDED = {
     "standalone": ["nodes/pve/network", "nodes/pve/disks/list", "nodes/pve/lxc/101/snapshot"],
 }
 EVERYWHERE = [
-    *("access/permissions", "cluster/resources", "cluster/log?max=1000", "cluster/status", "cluster/ha/resources"),
+    *("access/permissions", "cluster/resources", "cluster/status", "cluster/ha/resources"),
     *("cluster/ha/status/current", "cluster/backup", "cluster/replication"),
 ]
 

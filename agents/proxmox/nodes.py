@@ -87,12 +87,10 @@ def node(
     row: NodeRow,
     facts: NodeFacts,
     *,
-    status: str | None = None,
     readable: bool = True,
     last: Resource | None = None,
 ) -> Resource:
-    """``status`` is a word that is newer than the row's; ``readable``: our rights let us see its figures."""
-    word = status or row.status
+    """``readable``: our rights let us see its figures."""
     disk = settled(row.maxdisk or facts.disk_bytes, last.size.disk_bytes if last else None)
     return Resource(
         provider=source.provider,
@@ -102,9 +100,9 @@ def node(
         name=row.node,
         native_kind="node",
         scope=SCOPE,
-        status=_STATUS.get(word, Status.UNKNOWN),
-        native_status=word,
-        health=_health(row, word, readable=readable),
+        status=_STATUS.get(row.status, Status.UNKNOWN),
+        native_status=row.status,
+        health=_health(row, readable=readable),
         parent=cluster.key(source),
         size=Size(
             cpu_cores=row.maxcpu or facts.threads,
@@ -127,9 +125,9 @@ def _native(row: NodeRow, facts: NodeFacts) -> dict[str, JsonValue]:
     return {name: fact for name, fact in found.items() if fact is not None}
 
 
-def _health(row: NodeRow, word: str, *, readable: bool) -> Health:
+def _health(row: NodeRow, *, readable: bool) -> Health:
     """A node that is there and tells nothing of itself has a daemon that hangs."""
-    if word != "online" or not readable:
+    if row.status != "online" or not readable:
         return Health.UNKNOWN
     return Health.OK if row.maxcpu else Health.DEGRADED
 

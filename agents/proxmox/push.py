@@ -76,10 +76,6 @@ class Push:
         """Return what was pushed of a guest, while that is newer than its row."""
         return self._overlay.status(vmid, self._clock.now())
 
-    def heard(self, node: str) -> datetime | None:
-        """Return when a node last pushed anything."""
-        return self._overlay.heard(node)
-
     async def _serve(self) -> NoReturn:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What the nodes push by themselves every ten seconds: the state of each guest, and that they live.  Pure.
+"""What the nodes push by themselves every ten seconds: the state of each guest.  Pure.
 
 PVE's metric server sends what it also broadcasts.  A push comes at once, a row of ``cluster/resources`` up to twelve
 seconds later: so a push is believed until a row has changed after it.
@@ -44,7 +44,6 @@ class _Read(NamedTuple):
 class Overlay:
     def __init__(self) -> None:
         self._pushed: dict[int, Pushed] = {}
-        self._heard: dict[str, datetime] = {}
         self._read: dict[int, _Read] = {}
         self._read_at: datetime | None = None
 
@@ -52,10 +51,7 @@ class Overlay:
         """Take note of what was pushed; return whether a guest is told of in other words than it was last seen."""
         news = False
         for line in lines:
-            node = line.tags.get("host" if line.tags.get("object") == "nodes" else "nodename", "")
-            if node:
-                self._heard[node] = at
-            if line.measurement == "system" and (guest := _guest(line, node, at)):
+            if line.measurement == "system" and (guest := _guest(line, at)):
                 vmid, pushed = guest
                 before, self._pushed[vmid] = self._pushed.get(vmid), pushed
                 news |= (before is None or before.said != pushed.said) and self._differs(vmid, pushed)
@@ -76,10 +72,6 @@ class Overlay:
         overtaken = read is not None and read.after is not None and read.after >= pushed.at
         return None if overtaken else pushed
 
-    def heard(self, node: str) -> datetime | None:
-        """Return when a node last pushed anything."""
-        return self._heard.get(node)
-
     def _differs(self, vmid: int, pushed: Pushed) -> bool:
         if self._read_at is None:
             return False  # everything will be read anyway
@@ -97,7 +89,7 @@ def _after(before: _Read | None, row: wire.GuestRow, last: datetime | None) -> d
     return before.after if same else last
 
 
-def _guest(line: Line, node: str, at: datetime) -> tuple[int, Pushed] | None:
+def _guest(line: Line, at: datetime) -> tuple[int, Pushed] | None:
     vmid, status = line.tags.get("vmid", ""), line.fields.get("qmpstatus") or line.fields.get("status")
     if line.tags.get("object") not in ("qemu", "lxc") or not vmid.isdecimal():
         return None
@@ -105,5 +97,10 @@ def _guest(line: Line, node: str, at: datetime) -> tuple[int, Pushed] | None:
         return None
     name, tags, lock = (line.fields.get(field) for field in ("name", "tags", "lock"))
     return int(vmid), Pushed(
-        at, node, status, str(name) if name is not None else None, str(tags or ""), str(lock) if lock else None
+        at=at,
+        node=line.tags.get("nodename", ""),
+        status=status,
+        name=str(name) if name is not None else None,
+        tags=str(tags or ""),
+        lock=str(lock) if lock else None,
     )

@@ -59,9 +59,9 @@ FACTS = nodes.with_subscription(
 )
 
 
-def node(facts=FACTS, *, told=None, readable=True, last=None, **row):
+def node(facts=FACTS, *, readable=True, last=None, **row):
     (found,) = wire.resources([samples.node_row(**row)]).nodes
-    return nodes.node(SOURCE, found, facts, status=told, readable=readable, last=last)
+    return nodes.node(SOURCE, found, facts, readable=readable, last=last)
 
 
 def test_a_node_is_its_row_and_its_facts():
@@ -89,18 +89,17 @@ def test_an_older_node_says_its_kernel_otherwise():
 
 
 @pytest.mark.parametrize(
-    ("row", "more", "status", "health"),
+    ("row", "readable", "status", "health"),
     [
-        ({"status": "offline"}, {}, Status.STOPPED, Health.UNKNOWN),
-        ({"status": "unknown"}, {}, Status.UNKNOWN, Health.UNKNOWN),
-        ({"status": "online"}, {"status": "unknown"}, Status.UNKNOWN, Health.UNKNOWN),
-        ({"status": "unknown"}, {"status": "online"}, Status.RUNNING, Health.OK),
-        ({"maxcpu": None}, {}, Status.RUNNING, Health.DEGRADED),
-        ({"maxcpu": None}, {"readable": False}, Status.RUNNING, Health.UNKNOWN),
+        ({"status": "offline"}, True, Status.STOPPED, Health.UNKNOWN),
+        ({"status": "unknown"}, True, Status.UNKNOWN, Health.UNKNOWN),
+        ({"status": "online"}, True, Status.RUNNING, Health.OK),
+        ({"maxcpu": None}, True, Status.RUNNING, Health.DEGRADED),
+        ({"maxcpu": None}, False, Status.RUNNING, Health.UNKNOWN),
     ],
 )
-def test_a_node_is_what_is_newest_of_it(row, more, status, health):
-    found = node(told=more.get("status"), readable=more.get("readable", True), **row)
+def test_a_node_is_what_its_row_says(row, readable, status, health):
+    found = node(readable=readable, **row)
 
     assert (found.status, found.health) == (status, health)
 

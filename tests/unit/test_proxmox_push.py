@@ -112,7 +112,7 @@ def test_a_guest_that_was_never_read_is_told_of(overlay):
     assert overlay.status(555, after(1)) is not None
 
 
-def test_a_node_is_heard_by_whatever_it_pushes(overlay):
+def test_what_is_pushed_of_anything_but_a_guests_state_says_nothing_of_one(overlay):
     overlay.take(
         lines(
             "cpustat,object=nodes,host=pve1 cpu=0.1\n",
@@ -123,9 +123,6 @@ def test_a_node_is_heard_by_whatever_it_pushes(overlay):
         after(3),
     )
 
-    assert {name: overlay.heard(name) for name in ("pve1", "pve2", "pve3", "pve9", "local", "")} == {
-        "pve1": after(3), "pve2": after(3), "pve3": after(3), "pve9": None, "local": None, "": None,
-    }  # fmt: skip
     assert overlay.status(100, after(3)) is None
 
 
@@ -237,7 +234,6 @@ async def test_proxmox_ve_finds_it_well_when_the_server_is_added(sender):
 async def test_who_knows_the_token_is_heard(sender, authorization):
     assert await sender.write(line(status="paused"), authorization) == 204
     assert sender.push.status(100).status == "paused"
-    assert sender.push.heard("pve1") is not None
 
 
 @pytest.mark.parametrize(
@@ -246,7 +242,6 @@ async def test_who_knows_the_token_is_heard(sender, authorization):
 async def test_who_does_not_know_the_token_is_not_heard(sender, authorization):
     assert await sender.write(line(), authorization) == 401
     assert sender.push.status(100) is None
-    assert sender.push.heard("pve1") is None
 
 
 async def test_a_token_that_is_no_text_is_refused(sender):

@@ -44,7 +44,6 @@ class GuestRow(NamedTuple):
     """0 to 1, of ``maxcpu``"""
     maxmem: float | None = None
     mem: float | None = None
-    memhost: float | None = None
     maxdisk: float | None = None
     disk: float | None = None
     netin: float | None = None
@@ -250,7 +249,6 @@ class ClusterRow(Wire):
     quorate: Flag = False
     version: Whole = None
     """Of the cluster: corosync's configuration version."""
-    nodeid: Whole = None
     ip: str = ""
     local: Flag = False
     online: Flag = False

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.api import service
 from daemon.runtime import bus, state
 from schemas.running import HttpRun, NatsRun, Run, SqlRun
 from tests.conftest import FakeClock
-from tests.support.answers import FakeAnswers
+from tests.support import forking
+from tests.support.answers import FakeAnswers, served
 from tests.support.nats_server import Server, nats_server
 
 PATIENCE = 20
@@ -55,9 +55,10 @@ async def started(state_directory: Path, *arguments: str, **more: str) -> AsyncI
 
 
 async def homelab(state_directory: Path, *arguments: str, stdin: str = "", **more: str) -> Said:
-    async with asyncio.timeout(PATIENCE), started(state_directory, *arguments, **more) as process:
-        out, err = await process.communicate(stdin.encode())
-        return Said(process.returncode or 0, out.decode(), err.decode())
+    """Run `homelab` to its end."""
+    environment = environ(state_directory, **more)
+    ended = await asyncio.to_thread(forking.run, arguments, environment, stdin.encode(), seconds=PATIENCE)
+    return Said(ended.code, ended.out.decode(), ended.err.decode())
 
 
 @dataclass
@@ -78,7 +79,7 @@ async def laboratory(folder: Path, answers: FakeAnswers | None = None) -> AsyncI
         daemon = await stack.enter_async_context(bus.connect(server.url, name="daemon", login=server.logins["daemon"]))
         await bus.ensure(daemon)
         fake = answers or FakeAnswers()
-        await stack.enter_async_context(service.serve(daemon, fake, version="0.1.0", clock=FakeClock()))
+        await stack.enter_async_context(served(daemon, fake, clock=FakeClock()))
         run_directory = folder / "state"
         run_directory.mkdir()
         stack.enter_context(state.announced(run_directory, run_of(server, run_directory)))

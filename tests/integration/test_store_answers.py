@@ -1,6 +1,7 @@
 """Every question, answered from a real store that was filled as ingest fills it."""
 
 import asyncio
+import shutil
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -22,10 +23,11 @@ from schemas.answers import ANSWER_BYTES
 from schemas.commands import ControlAnswer
 from schemas.events import Sample
 from schemas.resources import Kind, Relation, SourceRef
+from tests.conftest import FakeClock
 from tests.support import events
 from tests.support.events import NAS, NOON, after, key
 from tests.support.nats_server import nats_server
-from tests.support.store import STREAM_MADE
+from tests.support.store import STREAM_MADE, empty
 
 LAB = SourceRef(provider="proxmox", name="lab")
 NODE = LAB.key(Kind.NODE, "pve1")
@@ -45,12 +47,12 @@ def things():
 
 
 class Lab:
-    def __init__(self, database, clock, client=None):
+    def __init__(self, database, clock, client=None, *, sequence=0):
         self.database, self.clock = database, clock
         self.reconciler = Reconciler(database, clock)
         self.reading = Reading(database, clock)
         self.intents = Intents(database, clock, client, self.reconciler)
-        self.sequence = 0
+        self.sequence = sequence
 
     async def say(self, *said):
         batch = []
@@ -73,17 +75,31 @@ class Lab:
         return [item["key"].rpartition("/")[2] for item in answer.items]
 
 
-@pytest.fixture
-async def lab(tmp_path, clock):
-    clock.advance(hours=4)
-    async with Database.open(tmp_path / "store.duckdb", clock) as database:
+async def fill(file):
+    """Say what all tests begin with; return the number of the last message."""
+    clock = FakeClock(NOON)
+    async with Database.open(empty(file), clock) as database:
         made = Lab(database, clock)
         containers, nodes, vms = things()
         await made.say(
             *map(events.observed, [*containers, *nodes, *vms]), *events.scan(containers),
             *events.scan(nodes, source=LAB, scope="nodes"), *events.scan(vms, source=LAB, scope="vms"),
         )  # fmt: skip
-        yield made
+        return made.sequence
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    file = tmp_path_factory.mktemp("filled") / "store.duckdb"
+    return file, asyncio.run(fill(file))
+
+
+@pytest.fixture
+async def lab(filled, tmp_path, clock):
+    clock.advance(hours=4)
+    file, sequence = filled
+    async with Database.open(shutil.copyfile(file, tmp_path / "store.duckdb"), clock) as database:
+        yield Lab(database, clock, sequence=sequence)
 
 
 async def refused(asked):
@@ -427,7 +443,7 @@ async def test_a_source_that_nobody_knows_is_not_found(lab):
 
 
 async def test_an_empty_store_answers_everything(tmp_path, clock):
-    async with Database.open(tmp_path / "store.duckdb", clock) as database:
+    async with Database.open(empty(tmp_path / "store.duckdb"), clock) as database:
         lab = Lab(database, clock)
         assert (await lab.reading.overview(q.OverviewQuery())).summary == "Nothing is watched yet."
         assert await lab.names() == []

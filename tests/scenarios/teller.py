@@ -57,7 +57,7 @@ from schemas.operator import State
 from schemas.resources import Kind, Resource, SourceRef
 from tests.conftest import FakeClock
 from tests.support import events
-from tests.support.store import STREAM_MADE
+from tests.support.store import STREAM_MADE, empty
 
 _KINDS = {"containers": "container", "volumes": "volume", "nodes": "node", "vms": "vm", "stacks": "stack",
           "cluster": "cluster", "storages": "storage", "snapshots": "snapshot", "backups": "backup"}  # fmt: skip
@@ -85,7 +85,7 @@ class Teller:
     @classmethod
     @asynccontextmanager
     async def begin(cls, path: Path, clock: FakeClock) -> AsyncIterator[Self]:
-        async with Database.open(path, clock) as database:
+        async with Database.open(empty(path), clock) as database:
             yield cls(database, clock)
 
     async def do(self, line: str) -> list[str]:

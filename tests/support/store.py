@@ -1,16 +1,26 @@
-"""A real store and what is said to it, without a bus: batches are applied as ingest applies them."""
+"""A real store and what is said to it, without a bus: batches are applied as ingest applies them.
 
+The schema is made once and copied from then on: to make it takes longer than most tests.
+"""
+
+import atexit
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
+
+import pytest
 
 from daemon.ingest import apply
 from daemon.ingest.apply import Applied
 from daemon.ingest.messages import Message
+from daemon.store import migrate
 from daemon.store.cursors import Cursor
-from daemon.store.database import Database
+from daemon.store.database import Connection, Database
 from schemas.events import InventoryEvent
 from tests.conftest import FakeClock
 from tests.support import events
@@ -54,8 +64,36 @@ def _flat(said: Iterable[object]) -> Iterator[object]:
 
 @contextmanager
 def fed(clock: FakeClock, path: Path | None = None) -> Iterator[Fed]:
-    database = Database(path, clock)
+    """Open what is there, or else a store that nothing was ever said to; without ``path`` in memory."""
+    database = _in_memory(clock) if path is None else Database(path if path.exists() else empty(path), clock)
     try:
         yield Fed(database, clock)
     finally:
         database.close()
+
+
+def empty(path: Path) -> Path:
+    """Make the file of a store that nothing was ever said to."""
+    shutil.copyfile(_schema(), path)
+    return path
+
+
+def _in_memory(clock: FakeClock) -> Database:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(migrate, "migrate", partial(_copy, _schema()))
+        return Database(None, clock)
+
+
+@cache
+def _schema() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="homelab-schema-"))
+    atexit.register(shutil.rmtree, folder)
+    file = folder / "store.duckdb"
+    Database(file, FakeClock()).close()
+    return file
+
+
+def _copy(schema: Path, connection: Connection) -> None:
+    connection.execute(f"ATTACH '{schema}' AS made (READ_ONLY)")
+    connection.execute("COPY FROM DATABASE made TO memory")
+    connection.execute("DETACH made")

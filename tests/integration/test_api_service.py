@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from daemon.api import service
 from daemon.api.answers import Refused, Unavailable
 from daemon.api.bus_answers import BusAnswers
 from daemon.runtime import bus
@@ -19,7 +18,7 @@ from schemas import subjects
 from schemas.audit import Audited
 from schemas.operator import State
 from tests.conftest import FakeClock
-from tests.support.answers import AT, KEY, ODD_KEY, FakeAnswers, declaration
+from tests.support.answers import AT, KEY, ODD_KEY, FakeAnswers, declaration, served
 from tests.support.nats_server import Server, nats_server
 
 
@@ -56,7 +55,7 @@ async def lab(server: Server, clock: FakeClock) -> AsyncIterator[Lab]:
         )
         await bus.ensure(daemon)
         fake = FakeAnswers()
-        await stack.enter_async_context(service.serve(daemon, fake, version="0.1.0.dev3", clock=clock))
+        await stack.enter_async_context(served(daemon, fake, version="0.1.0.dev3", clock=clock))
         lab = Lab(server, fake, daemon, BusAnswers(daemon))
         lab.answers = await stack.enter_async_context(lab.asking("operator"))
         yield lab
@@ -214,7 +213,7 @@ async def test_a_daemon_that_stops_tells_those_who_still_wait(lab: Lab, server: 
     async with asyncio.TaskGroup() as group:
         async with (
             bus.connect(server.url, name="d2", login=server.logins["daemon"], patient=False) as second,
-            service.serve(second, fake, version="0.1.0"),
+            served(second, fake),
         ):
             for _ in range(4):  # the two instances share the questions
                 group.create_task(ask())
@@ -300,7 +299,7 @@ async def test_a_question_asked_while_the_bus_is_away_waits_for_the_daemon_too(s
         await server.start()
         await daemon.up.wait()
         await until(lambda: client.stats["out_msgs"] > sent)  # it came back first, and nobody is there yet
-        async with service.serve(daemon, FakeAnswers(), version="0.1.0"):
+        async with served(daemon, FakeAnswers()):
             assert (await asking).version
 
 
@@ -358,5 +357,5 @@ async def test_a_trail_that_cannot_be_written_does_not_cost_the_answer(lab: Lab)
 async def test_what_fails_beside_the_service_is_raised_as_it_is(server: Server):
     async with bus.connect(server.url, name="d", login=server.logins["daemon"], patient=False) as client:
         with pytest.raises(LookupError):
-            async with service.serve(client, FakeAnswers(), version="0.1.0"):
+            async with served(client, FakeAnswers()):
                 raise LookupError

@@ -15,11 +15,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from prometheus_client import CollectorRegistry, Gauge
 
-from daemon.api import service
 from daemon.api.bus_answers import BusAnswers
 from daemon.mcp import http, listening, server
 from daemon.runtime import bus
-from tests.support.answers import KEY, FakeAnswers
+from tests.support.answers import KEY, FakeAnswers, served
 from tests.support.nats_server import nats_server
 
 TOKEN = "correct horse battery staple"
@@ -91,7 +90,7 @@ async def test_the_whole_way_from_an_agent_over_the_bus_and_back(tmp_path: Path)
         nats_server(tmp_path / "nats") as running,
         bus.connect(running.url, name="daemon", login=running.logins["daemon"], patient=False) as daemon,
         bus.connect(running.url, name="mcp", login=running.logins["viewer"], patient=False) as viewer,
-        service.serve(daemon, fake, version="0.1.0"),
+        served(daemon, fake),
         site(answers=BusAnswers(viewer)) as home,
         Client(f"{home.url}/mcp") as client,
     ):

@@ -1,9 +1,17 @@
 """Canned answers: a homelab with one Docker engine, held in memory.  Real paging, no storage."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import cache
 
-from daemon.api.answers import Refused
+import pytest
+from nats.aio.client import Client
+
+from daemon.api import service
+from daemon.api.answers import Answers, Refused
+from daemon.runtime.clock import Clock
 from schemas import expected_queries as e
 from schemas import queries as q
 from schemas.answers import Provenance
@@ -390,3 +398,17 @@ class FakeAnswers:
 
 def _columns(query: q.ResourcesQuery, name: str) -> tuple[str, ...]:
     return query.fields if query.fields and "*" not in query.fields else (name,)
+
+
+_described = cache(service.describe)
+
+
+@asynccontextmanager
+async def served(
+    client: Client, answers: Answers, *, version: str = "0.1.0", clock: Clock | None = None
+) -> AsyncIterator[service.Service]:
+    """Serve them on the bus.  The schemas of the questions are made once: that takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "describe", _described)
+        async with service.serve(client, answers, version=version, clock=clock) as serving:
+            yield serving

@@ -22,7 +22,7 @@ def pool(name: str, path: str, **spec: object) -> dict[str, object]:
 
 def write(file: Path, *said: object) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.safe_dump_all(said, sort_keys=False))
+    file.write_text(yaml.dump_all(said, Dumper=yaml.CSafeDumper, sort_keys=False))
     return file
 
 

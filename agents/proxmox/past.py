@@ -47,9 +47,11 @@ class Past:
         """When the latest of all tasks began."""
         self.gaps: Sequence[Gap] = ()
         """Of the last ``news``."""
+        self.asked_more = False
+        """The last ``news`` took more than one question."""
 
     async def news(self, rights: Rights) -> Happened:
-        self.gaps, failed = (), list[AgentError]()
+        self.gaps, self.asked_more, failed = (), False, list[AgentError]()
         for told in self._tellers(rights):
             try:
                 found = await told()
@@ -91,6 +93,7 @@ class Past:
         news = self._log if self._teller == "log" else News[wire.LogRow]()
         rows = await self._api.rows("cluster/log", wire.LogRow, max=FEW if news.begun else MANY)
         if len(rows) >= FEW and news.overflowed(_log_ids(rows)):
+            self.asked_more = True
             rows = await self._api.rows("cluster/log", wire.LogRow, max=MANY)
         lost, begun = len(rows) >= FEW and news.overflowed(_log_ids(rows)), news.begun
         self._log = news
@@ -104,6 +107,7 @@ class Past:
             rows[row.node].append(row)
         news = {node: known.get(node) or News[wire.TaskRow](begun=begun) for node in rows}
         full = [node for node in rows if news[node].overflowed(_task_ids(rows[node]))]
+        self.asked_more = bool(full)
         for node, more in zip(full, await each(full, self._more_tasks), strict=True):
             rows[node] += more
         lost = any(node in known and news[node].overflowed(_task_ids(rows[node])) for node in full)

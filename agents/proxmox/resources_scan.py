@@ -44,7 +44,8 @@ class ResourcesScan:
         self._guests.note(await news(), rows)
         live = await self._liveness.look(rows, memory.published.values())
         readable = frozenset(row.node for row in rows.nodes if row.status != "offline") - live.mute
-        sweep = 0 if looked_up and not in_doubt else memory.config.sweep
+        more = self._past.asked_more or (looked_up and not in_doubt)
+        sweep = 0 if more else memory.config.sweep
         found = await self._guests.read(rows, readable, news, sweep=sweep)
         rows = found.rows
         memory.silent = live.mute | self._guests.silent.intersection(row.node for row in rows.guests)

@@ -54,6 +54,21 @@ async def test_a_steady_reading_asks_three_things_and_gives_the_identical_object
             assert {key for key in found if found[key] is not before[key]} == set()
 
 
+async def test_a_long_log_is_read_in_place_of_the_sweep():
+    """Three requests and one for each guest that changed, however much was said of it."""
+    async with lab() as one:
+        await one.scan()
+        for number in range(60):
+            one.world.edit(101, memory=2048 + number)
+        one.cycle()
+        await one.asked()
+        await one.scan()
+
+        asked = await one.asked()
+        assert [path.count("cluster/log") for path in asked].count(1) == 2
+        assert len(asked) == 3 + 1
+
+
 async def test_rights_are_looked_up_anew_every_five_minutes_in_place_of_the_sweep():
     async with lab() as one:
         await one.scan()

@@ -62,10 +62,10 @@ async def test_what_others_find_it_by_is_for_its_owner_alone(homelab: Instance):
 
 async def test_without_a_configuration_it_says_what_it_found_and_could_watch(tmp_path: Path):
     async with instance(tmp_path, None) as lab:
+        await until(lambda: _said(lab, "ready: ask with `homelab status`"))
         assert "no configuration: found and watching" in lab.stderr
         assert "host/" in lab.stderr
         assert "could also watch" in lab.stderr
-        assert "ready: ask with `homelab status`" in lab.stderr
         if await asyncio.to_thread(answers, SOCKET):
             assert "docker/local" in lab.stderr
 
@@ -74,6 +74,10 @@ async def test_without_a_configuration_it_says_what_it_found_and_could_watch(tmp
             return [row["presence"] for row in rows] == ["present"]
 
         await until(listed)
+
+
+async def _said(lab: Instance, words: str) -> bool:
+    return words in lab.stderr
 
 
 async def test_a_second_one_on_the_same_state_says_who_holds_it(homelab: Instance):

@@ -408,7 +408,7 @@ _MANY = f"""
 INSERT INTO inventory_
 SELECT 'docker/s' || i % 5 || '/container/' || i, 'docker', 's' || i % 5, 'container', i, 'app' || i, '', 'c',
     'running', '', 'ok', 'present', false, NULL, '[]', MAP {{'site': 's' || i % 7, 'tier': 't' || i % 2}}, [], 1, 1000,
-    NULL, NULL, NULL, i, '', '{{}}', '{{}}', 'h', now(), now(), now(), 'app' || i
+    NULL, NULL, NULL, i, '', '{{}}', '{{}}', 'h', now(), now(), now(), 'app' || i, ''
 FROM range({MANY}) AS t(i)
 """
 

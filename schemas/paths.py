@@ -57,20 +57,29 @@ def differing(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[str]
     return (path for path, _, _ in differences(old, new, prefix))
 
 
-def differences(old: JsonValue, new: JsonValue, prefix: str = "") -> Iterator[tuple[str, JsonValue, JsonValue]]:
-    """Yield (path, old, new) where the sides differ; a side that has nothing there is None.  Null is nothing, too."""
+def differences(
+    old: JsonValue, new: JsonValue, prefix: str = "", *, whole: bool = False
+) -> Iterator[tuple[str, JsonValue, JsonValue]]:
+    """Yield (path, old, new) where the sides differ; a side that has nothing there is None.  Null is nothing, too.
+
+    ``whole``: a mapping that only one side has is one difference; else each of its leaves is one.
+    """
     if old != new:
-        yield from _unequal(old, new, prefix)
+        yield from _unequal(old, new, prefix, whole=whole)
 
 
-def _unequal(old: JsonValue, new: JsonValue, prefix: str) -> Iterator[tuple[str, JsonValue, JsonValue]]:
+def _unequal(old: JsonValue, new: JsonValue, prefix: str, *, whole: bool) -> Iterator[tuple[str, JsonValue, JsonValue]]:
     """``differences`` of two that are not equal: each part is compared once."""
-    if _is_branch(old) and _is_branch(new):
+    if _is_branch(old) and _is_branch(new) and not (whole and _is_one_sided(old, new)):
         before, after = _inside(old), _inside(new)
         for name in sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)):
-            yield from _unequal(before.get(name), after.get(name), join(prefix, name))
+            yield from _unequal(before.get(name), after.get(name), join(prefix, name), whole=whole)
     else:
         yield prefix, _told(old), _told(new)
+
+
+def _is_one_sided(old: JsonValue, new: JsonValue) -> bool:
+    return (old is None and _is_something(new)) or (new is None and _is_something(old))
 
 
 def _is_something(value: JsonValue) -> bool:

@@ -130,7 +130,7 @@ def _unwanted(expected: Expectation) -> Difference:
 
 
 def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, JsonValue, JsonValue]]:
-    part = actual.part
+    """Yield (path, expected, actual); what only one side has is one difference, if all of it counts."""
     for name, wanted in expected.fields.items():
         if (name == STATUS and is_unsettled(actual)) or _is_unknown(name, actual):
             continue
@@ -139,14 +139,23 @@ def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, Jso
         have = value_at(actual.fields, name)
         if wanted.value == have:
             continue
-        nearer = [other for other in expected.fields if other != name and is_within(other, name)]
-        for path, want, has in paths.differences(wanted.value, have, name):
-            if want is None and path != name and left_out.is_left_out(part.provider, part.kind, path):
-                continue
-            if is_ignored(path, expected.ignore) or any(is_within(path, other) for other in nearer):
-                continue
-            if not normal.are_same(part.provider, path, want, has):
-                yield path, want, has
+        for path, want, has in paths.differences(wanted.value, have, name, whole=True):
+            leaves = [*paths.differences(want, has, path)]
+            counting = [leaf for leaf in leaves if _counts(expected, actual, name, leaf)]
+            yield from [(path, want, has)] if len(counting) == len(leaves) else counting
+
+
+def _counts(expected: Expectation, actual: Actual, name: str, leaf: tuple[str, JsonValue, JsonValue]) -> bool:
+    """Whether a difference within the field ``name`` is one that somebody is to be told."""
+    path, want, has = leaf
+    part = actual.part
+    if want is None and path != name and left_out.is_left_out(part.provider, part.kind, path):
+        return False
+    if is_ignored(path, expected.ignore):
+        return False
+    if any(is_within(path, other) and is_within(other, name) for other in expected.fields if other != name):
+        return False
+    return not normal.are_same(part.provider, path, want, has)
 
 
 def _may_move(actual: Actual) -> bool:

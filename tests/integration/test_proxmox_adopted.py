@@ -129,6 +129,7 @@ DRIFT = {
     "a tag": (lambda world: world.tag(103, "new"), ["changed vm/103 spec.tags"]),
     "more memory": (lambda world: world.edit(103, memory=4096), ["changed vm/103 spec.memory_mib"]),
     "a larger disk": (lambda world: world.resize(103, "scsi0"), ["changed vm/103 spec.disks.scsi0.size_bytes"]),
+    "another disk": (lambda world: world.add_disk(103), ["changed vm/103 spec.disks.scsi1"]),
     "a guest that was stopped": (lambda world: world.stop(103), ["stopped vm/103 status"]),
     "another note": (
         lambda world: world.backup_jobs["nightly"].update(comment="at noon") or world.touch(),

@@ -264,6 +264,29 @@ def test_a_guest_that_the_provider_may_move_has_not_moved_unless_somebody_said_w
     assert "parent" in adopt.fields(Actual(guest, Presence.PRESENT, have | {"spec": {"ha": None}}))
 
 
+def test_what_only_one_side_has_is_one_deviation():
+    disk = {"size": 8, "storage": "nfs", "options": {"ssd": "1"}}
+    none, one = {"disks": {}}, {"disks": {"scsi1": disk}}
+
+    assert found(expected(spec=none), actual(spec=one)) == [("changed", "spec.disks.scsi1", None, disk)]
+    assert found(expected(spec=one), actual(spec=none)) == [("changed", "spec.disks.scsi1", disk, None)]
+    other = {"disks": {"scsi1": disk | {"size": 9}}}
+    assert found(expected(spec=one), actual(spec=other)) == [("changed", "spec.disks.scsi1.size", 8, 9)]
+    assert found(expected(spec={"a": None}), actual(spec={"a": {}})) == []
+
+
+def test_where_some_of_it_does_not_count_the_rest_is_told_by_itself():
+    disk = {"size": 8, "storage": "nfs"}
+    have = actual(spec={"disks": {"scsi1": disk}})
+
+    assert found(expected(spec={}, ignore=("spec.disks.*.size",)), have) == [
+        ("changed", "spec.disks.scsi1.storage", None, "nfs")
+    ]
+    assert found(expected(**{"spec": {}, "spec.disks.scsi1.size": 8}), have) == [
+        ("changed", "spec.disks.scsi1.storage", None, "nfs")
+    ]
+
+
 def test_an_orphan_and_a_duplicate_are_told_where_something_is_expected():
     have = replace(actual(parent="docker/nas/stack/a"), is_orphan=True, twins=("docker/b/container/web",))
 

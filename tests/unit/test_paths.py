@@ -40,6 +40,14 @@ def test_states_that_differ_nowhere_say_the_same(old, new):
         assert _said(old) != _said(new)
 
 
+@given(mappings, mappings)
+def test_what_is_told_whole_is_made_of_the_same_leaves(old, new):
+    whole = list(paths.differences(old, new, whole=True))
+    leaves = [leaf for path, a, b in whole for leaf in paths.differences(a, b, path)]
+
+    assert leaves == list(paths.differences(old, new))
+
+
 def _said(value):
     """What is left of ``value`` without null and empty mappings."""
     if isinstance(value, dict):
@@ -64,6 +72,19 @@ def _said(value):
 )
 def test_what_differs_is_named_with_both_sides(old, new, found):
     assert list(paths.differences(old, new, "spec")) == found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ({}, {"env": {"A": {"b": 1}, "c": {}}}, [("spec.env", None, {"A": {"b": 1}, "c": {}})]),
+        ({"env": {"A": "1"}}, {"env": None}, [("spec.env", {"A": "1"}, None)]),
+        ({"env": {}}, {"env": {"A": "1"}}, [("spec.env.A", None, "1")]),
+        ({"env": None}, {"env": {"A": None}}, []),
+    ],
+)
+def test_a_mapping_that_one_side_has_not_may_be_told_whole(old, new, found):
+    assert list(paths.differences(old, new, "spec", whole=True)) == found
 
 
 @given(st.lists(st.text(min_size=0, max_size=4), min_size=1, max_size=3), st.lists(st.text(max_size=4), min_size=1))

@@ -64,7 +64,7 @@ class Picture:
             case ScanClosed():
                 return self._closed(event)
             case DeviationEvent():
-                return _deviation(event)
+                return _deviation(event, self.known.get(event.deviation.key))
         return None
 
     def saw(self, now: Known) -> Change | None:
@@ -149,7 +149,7 @@ def _scope(scope: str) -> str:
     return "" if scope == "all" else scope
 
 
-def _deviation(event: DeviationEvent) -> Change:
+def _deviation(event: DeviationEvent, known: Known | None) -> Change:
     found = event.deviation
     text = f"{found.severity} {found.type}"
     if found.path:
@@ -157,6 +157,7 @@ def _deviation(event: DeviationEvent) -> Change:
         text += f" {found.path}: expected {expected or 'nothing'}, is {actual or 'nothing'}"
     if event.transition == "resolved" and found.resolved_by:
         text += f" (by {found.resolved_by})"
-    name = Key.parse(found.key).native_id if found.key.count("/") > 1 else ""
+    unknown = Key.parse(found.key).native_id if found.key.count("/") > 1 else ""
+    name = known.name if known else unknown
     paths = (found.path,) if found.path else ()
     return Change(event.time, f"deviation {event.transition}", found.key, name, text, paths, severity=found.severity)

@@ -84,10 +84,12 @@ def _title(text: str) -> Text:
     return Text(text, style="bold")
 
 
-def deviation(found: Deviation) -> Text:
+def deviation(found: Deviation, *, named: bool = False) -> Text:
+    """``named``: with the key of what it is a deviation of."""
     expected, actual = words.both(found.path, found.expected, found.actual)
-    what = f" {found.path}: {expected} -> {actual}" if found.path else ""
-    return Text.assemble("  ", tables.text(found.severity), " ", words.plain(f"{found.type}{what}"))
+    whose = f" {found.key}" if named else ""
+    what = f" {found.path}: {expected or 'nothing'} -> {actual or 'nothing'}" if found.path else ""
+    return Text.assemble("  ", tables.text(found.severity), " ", words.plain(f"{found.type}{whose}{what}"))
 
 
 def _edge(edge: RelationEdge, own: str) -> Text:

@@ -81,7 +81,7 @@ def picture(whole: Whole, *, utc: bool = False) -> list[Text | Sheet | str]:
     if overview.counts:
         parts += ["", _counts(overview.counts)]
     if overview.worst:
-        parts += ["", *map(details.deviation, overview.worst)]
+        parts += ["", *(details.deviation(one, named=True) for one in overview.worst)]
     return parts
 
 

@@ -243,6 +243,14 @@ def test_a_deviation_is_told_with_its_severity_and_values():
     ]
 
 
+def test_a_deviation_has_the_name_of_what_it_is_of():
+    picture = Picture()
+    found = [picture.apply(deviation(Transition.OPENED))]
+    picture.apply(observed(name="my web"))
+    found += [picture.apply(deviation(Transition.RESOLVED, resolved_by="self"))]
+    assert [change.name for change in found if change] == ["web", "my web"]
+
+
 def listed(**given) -> Known:
     content = row(**given).model_dump(mode="json")
     return Known.of_row({name: content[name] for name in FIELDS})

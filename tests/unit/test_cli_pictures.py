@@ -168,7 +168,7 @@ def test_the_status_is_one_screen(capsys):
         docker/local  container      9        5            1        3
         host/box      node           1        1
 
-          high changed spec.image: nginx:1 -> nginx:2
+          high changed docker/local/container/web spec.image: nginx:1 -> nginx:2
         """,
     )
 

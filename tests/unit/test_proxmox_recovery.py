@@ -13,7 +13,7 @@ from agents.proxmox.config import ProxmoxConfig
 from agents.proxmox.memory import Listing, Memory
 from agents.proxmox.recovery import Recovery
 from agents.proxmox.rights import Rights
-from agents.proxmox.troubles import Denied, NobodyAnswers
+from agents.proxmox.troubles import Denied, NobodyAnswers, Revoked
 from schemas.resources import SourceRef
 
 pytestmark = pytest.mark.looptime
@@ -112,6 +112,17 @@ async def test_when_all_was_lost_nothing_is_left_alone(clock):
         await lab.read("networks")
 
     assert list(await lab.hurried()) == ["networks", "disks"]
+    await lab.read("networks")
+
+
+async def test_a_token_that_is_refused_to_one_scope_is_shown_by_no_other(clock):
+    """Each question with one that was revoked is a failure in PVE's log."""
+    lab = Lab(clock)
+    await lab.fails("disks", Revoked("401: deleted or disabled"))
+    with pytest.raises(errors.Unauthorized, match="401: deleted or disabled"):
+        await lab.read("networks")
+    await lab.read(RESOURCES)
+
     await lab.read("networks")
 
 

@@ -48,10 +48,13 @@ class Instance:
     """``folder`` holds the state directory, the configuration and what was written to stderr."""
 
     folder: Path
-    config: Path
+    config: Path | None
+    """None: it has none."""
     arguments: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     """A command that starts it, such as `setpriv`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What it and its commands find there besides."""
     process: subprocess.Popen[bytes] | None = None
     _family: dict[int, psutil.Process] = field(default_factory=dict)
 
@@ -76,16 +79,15 @@ class Instance:
         return [line for line in self.log if line["event"] == event and fields.items() <= line.items()]
 
     def spawn(self) -> subprocess.Popen[bytes]:
-        command = (HOMELAB, "up", "--config", str(self.config), "--nats-port", "0", "--http-port", "0")
+        where = () if self.config is None else ("--config", str(self.config))
+        command = (HOMELAB, "up", *where, "--nats-port", "0", "--http-port", "0")
         with (self.folder / "stderr.log").open("ab") as errors:
             self.process = subprocess.Popen(
                 [*self.before, *command, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
-                env=cli.environ(
-                    self.state,
-                ),
+                env=cli.environ(self.state, **self.environment),
             )
         return self.process
 
@@ -144,8 +146,8 @@ class Instance:
         await self.send(number)
         await self.start()
 
-    async def cli(self, *arguments: str, stdin: str = "") -> cli.Said:
-        return await cli.homelab(self.state, *arguments, stdin=stdin)
+    async def cli(self, *arguments: str, stdin: str = "", **environment: str) -> cli.Said:
+        return await cli.homelab(self.state, *arguments, stdin=stdin, **{**self.environment, **environment})
 
     async def json(self, *arguments: str) -> Any:
         said = await self.cli(*arguments, "--json")

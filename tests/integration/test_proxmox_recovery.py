@@ -302,22 +302,27 @@ async def test_a_node_that_joins_is_read_at_once():
         await loop.soon(lambda: loop.last["disks"].count > before[0] and loop.last["networks"].count > before[1])
 
 
-@pytest.mark.parametrize("status", [595, 596])
-async def test_a_node_that_passes_nothing_on_is_waited_for_by_one_scope(status):
-    async with lab() as one, watched(one) as loop:
-        one.sim.faults.status(status, "nodes/pve2/*")
-        one.world.edit(101, tags="asked")
-        await loop.soon(lambda: any("pve2" in told for told in loop.details("resources")))
-        await loop.all_read()
-        assert all(any("pve2" in told for told in loop.details(of)) for of in ("networks", "disks"))
-        await loop.readings()
-        one.sim.requests.clear()
-        await loop.readings(5)
+async def test_a_node_that_passes_nothing_on_is_waited_for_by_one_scope():
+    async with lab() as one:
+        one.world.snapshot(101, "before")
+        async with watched(one) as loop:
+            memory = one.agent._memory
+            one.sim.faults.status(596, "nodes/pve2/*")
+            one.world.edit(101, tags="asked")
+            await loop.soon(lambda: any("pve2" in told for told in loop.details("resources")))
+            memory.facts.expire()
+            memory.snapshotted.add(101)
+            await loop.all_read()
+            told = {scope: [text for text in loop.details(scope) if "pve2" in text] for scope in ALL}
+            assert {scope for scope, texts in told.items() if texts} == ALL - {"schedules"}
+            await loop.readings()
+            one.sim.requests.clear()
+            await loop.readings(5)
 
-        asked = {request.path for request in one.sim.requests if request.path.startswith("nodes/pve2/")}
-        assert {path.rpartition("/")[2] for path in asked} == {"config"}
-        one.sim.faults.clear()
-        await loop.soon(loop.is_whole)
+            asked = {request.path for request in one.sim.requests if request.path.startswith("nodes/pve2/")}
+            assert {path.rpartition("/")[2] for path in asked} == {"config"}
+            one.sim.faults.clear()
+            await loop.soon(loop.is_whole)
 
 
 async def test_a_storage_that_can_be_read_again_is_at_once():
@@ -408,6 +413,20 @@ async def test_the_sweep_goes_on_while_a_right_is_missing():
 
         assert found["container/102"].spec["description"] == "found"
         assert {gap.privilege for gap in one.gaps("networks")} == {"SDN.Audit"}
+
+
+async def test_a_storage_that_is_hidden_is_told_as_that_of_its_backups():
+    async with lab() as one:
+        one.world.back_up(101, "pbs")
+        await one.all()
+        one.world.allow(one.sim.token_id, "/storage/pbs", "NoAccess")
+        one.cycle()
+        assert await hinted(one, "backups")
+        await one.scan("backups")
+
+        (gap,) = [gap for gap in one.gaps("backups") if gap.parent == "proxmox/lab/storage/pbs"]
+        assert (gap.trouble, gap.kinds) == (Trouble.UNAUTHORIZED, (Kind.BACKUP,))
+        assert "the storage is hidden" in gap.detail
 
 
 def grant(one, *roles):

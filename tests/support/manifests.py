@@ -1,5 +1,6 @@
 """Manifests as short as a test wants them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -22,13 +23,17 @@ def pool(name: str, path: str, **spec: object) -> dict[str, object]:
 
 def write(file: Path, *said: object) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(yaml.dump_all(said, Dumper=yaml.CSafeDumper, sort_keys=False))
+    file.write_text(_text(said))
     return file
 
 
 def documents(*said: object, file: str = "a.yaml") -> tuple[Document, ...]:
     """As if they were read from a file."""
     found = manifests.Read()
-    manifests.parse(yaml.safe_dump_all(said, sort_keys=False), file, found)
+    manifests.parse(_text(said), file, found)
     assert not found.faults
     return tuple(found.documents)
+
+
+def _text(said: Iterable[object]) -> str:
+    return yaml.dump_all(said, Dumper=yaml.CSafeDumper, sort_keys=False)

@@ -63,9 +63,26 @@ class Agent:
             return (await client.read_resource(uri)).contents[0]
 
 
+class Current:
+    """What answers is the test's own; the server, whose schemas take longer than most tests, is one for all."""
+
+    fake: FakeAnswers
+
+    def __getattr__(self, question: str):
+        return getattr(self.fake, question)
+
+
+@pytest.fixture(scope="module")
+def built() -> tuple[Current, MCPServer]:
+    current = Current()
+    return current, server.build(current, version="0.1.0", writes=True, clock=FakeClock())
+
+
 @pytest.fixture
-def agent(fake: FakeAnswers, clock: FakeClock) -> Agent:
-    return Agent(server.build(fake, version="0.1.0", writes=True, clock=clock))
+def agent(built: tuple[Current, MCPServer], fake: FakeAnswers) -> Agent:
+    current, standing = built
+    current.fake = fake
+    return Agent(standing)
 
 
 def said(result: CallToolResult) -> str:

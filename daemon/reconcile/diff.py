@@ -130,7 +130,7 @@ def _unwanted(expected: Expectation) -> Difference:
 
 
 def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, JsonValue, JsonValue]]:
-    """Yield (path, expected, actual); what only one side has is one difference, if all of it counts."""
+    """Yield (path, expected, actual); a mapping that only one side has is one difference, if all of it counts."""
     for name, wanted in expected.fields.items():
         if (name == STATUS and is_unsettled(actual)) or _is_unknown(name, actual):
             continue
@@ -142,7 +142,7 @@ def _differing(expected: Expectation, actual: Actual) -> Iterator[tuple[str, Jso
         for path, want, has in paths.differences(wanted.value, have, name, whole=True):
             leaves = [*paths.differences(want, has, path)]
             counting = [leaf for leaf in leaves if _counts(expected, actual, name, leaf)]
-            yield from [(path, want, has)] if len(counting) == len(leaves) else counting
+            yield from [(path, want, has)] if len(leaves) > 1 and counting == leaves else counting
 
 
 def _counts(expected: Expectation, actual: Actual, name: str, leaf: tuple[str, JsonValue, JsonValue]) -> bool:

@@ -273,6 +273,7 @@ def test_what_only_one_side_has_is_one_deviation():
     other = {"disks": {"scsi1": disk | {"size": 9}}}
     assert found(expected(spec=one), actual(spec=other)) == [("changed", "spec.disks.scsi1.size", 8, 9)]
     assert found(expected(spec={"a": None}), actual(spec={"a": {}})) == []
+    assert found(expected(spec={}), actual(spec={"env": {"A": "1"}})) == [("changed", "spec.env.A", None, "1")]
 
 
 def test_where_some_of_it_does_not_count_the_rest_is_told_by_itself():

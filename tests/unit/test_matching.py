@@ -70,7 +70,7 @@ selectors_ = st.builds(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(selector=selectors_)
 def test_the_predicate_and_the_sql_mean_the_same(everything, selector):
     store, seen = everything

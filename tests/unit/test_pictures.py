@@ -251,7 +251,7 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 def test_the_log_alone_tells_the_present_and_every_snapshot_whatever_is_forgotten(steps):
     clock = FakeClock(LATER)
     with fed(clock) as store:

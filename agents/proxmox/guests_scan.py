@@ -55,6 +55,8 @@ class GuestsScan:
         self._configs.begin()
         if not happened.unbroken:
             self._evidence.broken(self._configs.scan)
+        if happened.before is not None:
+            self._evidence.before(happened.before)
         if happened.lost:
             self._configs.mark_all()
         self._evidence.note(happened.events)

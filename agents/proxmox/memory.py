@@ -52,6 +52,8 @@ class Memory:
     """Keys that may be held of the scope ``schedules``."""
     sdn: Mapping[str, str]
     """Zones and nets that may be held: key -> the path of their rights."""
+    sampled_at: datetime | None = None
+    """When what was published before this began was last measured."""
     hidden: frozenset[int] = frozenset()
     """Guests that were listed, are not, and are not known to be gone."""
     hidden_storages: frozenset[str] = frozenset()
@@ -87,7 +89,7 @@ class Memory:
             deps.source, config, api, deps.clock, Permissions(api, deps.clock),
             Facts(api, deps.clock, published.values(), _vnets(deps.known)), deps.known, published,
             {key: one for key, one in deps.last.items() if one.kind is Kind.BACKUP},
-            _of_kind(deps.known, Kind.SCHEDULE), _sdn(deps.last),
+            _of_kind(deps.known, Kind.SCHEDULE), _sdn(deps.last), sampled_at=deps.sampled_at,
         )  # fmt: skip
 
     def known_of(self, kind: Kind) -> set[str]:

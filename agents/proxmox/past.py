@@ -9,6 +9,7 @@ and what happened is told when one can be read again.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from math import inf
 from typing import Literal, NamedTuple
 
 from agents.errors import AgentError, Throttled, Unauthorized
@@ -23,6 +24,8 @@ from schemas.events import Gap
 
 FEW, MANY = 50, 1000
 REFUSED_FOR = timedelta(minutes=5)
+_MARGIN_SECONDS = 600
+"""How far the clock of a node may be off ours, and what was published be behind what was read."""
 _OVERLAP_SECONDS = 3600
 """A task that has ended is listed by its start: one this long is still caught up with."""
 
@@ -31,14 +34,18 @@ class Happened(NamedTuple):
     events: Sequence[Event] = ()
     unbroken: bool = False
     """Nothing of what is told was missed since the last reading: what is not among ``events`` did not happen."""
+    before: Sequence[Event] | None = None
+    """All that may have happened between what was published before this began and the first answer; None: not told."""
     lost: bool = False
     """Something may have been missed that is told otherwise."""
 
 
 class Past:
-    def __init__(self, api: Api, clock: Clock) -> None:
+    def __init__(self, api: Api, clock: Clock, since: datetime | None) -> None:
+        """``since``: when what was published before this began was last measured."""
         self._api = api
         self._clock = clock
+        self._since = since
         self._refused_until: datetime | None = None
         self._teller: Literal["log", "tasks"] | None = None
         self._log: News[wire.LogRow] = News()
@@ -97,7 +104,8 @@ class Past:
             rows = await self._api.rows("cluster/log", wire.LogRow, max=MANY)
         lost, begun = len(rows) >= FEW and news.overflowed(_log_ids(rows)), news.begun
         self._log = news
-        return self._told("log", [*history.of_log(news.unseen(rows, _log_ids(rows)))], begun=begun, lost=lost)
+        found = self._told("log", [*history.of_log(news.unseen(rows, _log_ids(rows)))], begun=begun, lost=lost)
+        return found._replace(before=self._before(rows))
 
     async def _of_tasks(self) -> Happened:
         begun = self._teller == "tasks"
@@ -124,6 +132,14 @@ class Past:
         lost = lost or self._teller not in (None, teller)
         self._teller = teller
         return Happened(events, unbroken=begun and not lost, lost=lost)
+
+    def _before(self, rows: Sequence[wire.LogRow]) -> Sequence[Event] | None:
+        """Return what the first log tells of the time before it, if it goes back far enough."""
+        since, self._since = self._since, None
+        times = [row.time for row in rows if row.time is not None]
+        if since is None or min(times, default=inf) > (start := since.timestamp() - _MARGIN_SECONDS):
+            return None
+        return [*history.of_log(row for row in rows if (row.time or inf) >= start)]
 
 
 def _log_ids(rows: Sequence[wire.LogRow]) -> list[object]:

@@ -21,6 +21,15 @@ class Evidence:
         self._creating: dict[int, int] = {}
         """Guest -> when the latest task began that creates it: its end tells of no other guest than its start."""
         self._whole_since = 0
+        self._begins_before = False
+        """History reaches back to what was published before the first scan."""
+
+    def before(self, events: Iterable[Event]) -> None:
+        """Take what may have happened before the first scan, or have been published already: what a guest has tells."""
+        self._whole_since, self._begins_before = 0, True
+        for event in events:
+            if event.what in (What.CREATED, What.RESTORED, What.DESTROYED):
+                self._said[event.vmid].add("perhaps")
 
     def note(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -44,6 +53,8 @@ class Evidence:
             return None
         if said & {What.CREATED, "destroyed"}:
             return True
+        if read is None and self._begins_before:
+            read = 0
         return None if said or read is None or read < self._whole_since else False
 
     def settled(self, vmids: Iterable[int]) -> None:

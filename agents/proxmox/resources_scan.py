@@ -27,7 +27,7 @@ SCOPE: Final = "resources"
 class ResourcesScan:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._past = Past(memory.api, memory.clock)
+        self._past = Past(memory.api, memory.clock, memory.sampled_at)
         self._liveness = Liveness(memory.api, memory.clock)
         self._guests = GuestsScan(memory)
         self._vanished = Vanished(memory.api, memory.config.token_id)

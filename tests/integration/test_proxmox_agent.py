@@ -547,6 +547,44 @@ async def test_a_restarted_agent_goes_on_with_what_the_bus_held():
         assert found == held
 
 
+async def restarted(one, change):
+    """Return what another agent finds that begins after ``change``, an hour after the cluster did."""
+    one.cycle(3600)
+    await one.all()
+    held, sampled_at = one.last(), one.clock.now()
+    change(one.world)
+    one.cycle(60)
+    async with agent_of(one.sim, one.clock, last=held, sampled_at=sampled_at) as again:
+        found = await again.collect(one.scope("resources"))
+    return held, {row.key: row for row in found}
+
+
+def other_card(world):
+    world.edit(102, net0=world.guests[102].config["net0"].replace("BC:24:11", "BC:24:12"))
+
+
+@pytest.mark.parametrize(("change", "same"), [(other_card, True), (lambda world: world.recreate(102), False)])
+async def test_whether_a_container_was_made_anew_while_nobody_looked_the_log_tells(change, same):
+    async with lab() as one:
+        held, found = await restarted(one, change)
+
+        key = "proxmox/lab/container/102"
+        assert held[key].spec["networks"] != found[key].spec["networks"]
+        assert (held[key].incarnation == found[key].incarnation) is same
+
+
+async def test_a_log_that_does_not_reach_back_tells_nothing():
+    async with lab() as one:
+
+        def change(world):
+            world.log_entries.clear()
+            other_card(world)
+
+        held, found = await restarted(one, change)
+
+        assert held["proxmox/lab/container/102"].incarnation != found["proxmox/lab/container/102"].incarnation
+
+
 async def test_samples_come_of_the_same_listings():
     async with lab() as one:
         await one.scan()

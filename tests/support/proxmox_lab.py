@@ -104,7 +104,12 @@ async def lab(
 
 @asynccontextmanager
 async def agent_of(
-    sim: Simulator, clock: Clock, *, last: Mapping[str, Resource] | None = None, **config: Any
+    sim: Simulator,
+    clock: Clock,
+    *,
+    last: Mapping[str, Resource] | None = None,
+    sampled_at: datetime | None = None,
+    **config: Any,
 ) -> AsyncIterator[ProxmoxAgent]:
     written = {
         "name": "lab", "url": list(sim.urls), "ca": str(sim.ca), "token_id": sim.token_id, "token_secret": "env:LAB",
@@ -117,6 +122,7 @@ async def agent_of(
         secret=lambda _: SecretStr(sim.secret),
         known={key: one.incarnation for key, one in held.items()},
         last={key: one for key, one in held.items() if one.kind in PROVIDER.remembers},
+        sampled_at=sampled_at,
     )
     async with PROVIDER.connect(PROVIDER.config.model_validate(written | config), deps) as agent:
         yield agent

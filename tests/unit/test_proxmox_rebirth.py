@@ -47,6 +47,17 @@ def test_where_history_has_a_hole_nobody_knows_unless_it_tells_of_it(read):
     assert evidence(CREATED, broken=5).recreated(100, read) is True
 
 
+def test_what_history_tells_of_the_time_before_the_first_scan_counts_where_it_reaches_back():
+    found = evidence(broken=1)
+    found.before([CREATED])
+
+    assert found.recreated(101, read=None) is False
+    assert found.recreated(100, read=None) is None, "it may have been published already: what it has decides"
+    found.settled([100])
+    found.broken(7)
+    assert found.recreated(101, read=None) is None
+
+
 def test_what_was_used_is_no_evidence_any_more():
     found = evidence(CREATED)
     found.settled([100, 999])

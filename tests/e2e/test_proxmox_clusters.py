@@ -149,11 +149,15 @@ async def test_what_strikes_one_cluster_is_named_and_leaves_the_other_alone(two:
     await are("ineligible")
 
     fault.clear()
-    await read_anew(lab, struck, None)
+    await until(partial(is_well, lab, struck), seconds=20)
     await are("present")
     assert {line["source"] for line in lab.log if line["event"] == "source_lost"} == {struck.source}
     for cluster in two.clusters:
         assert [one for one in await logged(lab, cluster, since=began) if not _may_be_late(*one)] == []
+
+
+async def is_well(lab: Instance, cluster: Cluster) -> bool:
+    return await refreshed(lab, cluster, None) == {}
 
 
 def _may_be_late(key: str, op: str) -> bool:
